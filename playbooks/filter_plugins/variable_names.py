@@ -1,4 +1,4 @@
-"""Filters that say which variables a file declares, so that validate.yml can refuse the ones nobody declared."""
+"""Filters that say which variables this project knows, so that validate.yml can refuse the ones nobody declared."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from typing import Any
 import yaml
 
 
-def declared_variables(path: str) -> list[str]:
-    """Return the top-level keys of a YAML file of variables (group_vars, defaults)."""
-    return sorted(yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
+def _load(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
 
 
-def role_options(path: str) -> list[str]:
-    """Return the options of all entry points of a role's meta/argument_specs.yml."""
-    specs = yaml.safe_load(Path(path).read_text(encoding="utf-8"))["argument_specs"]
-    return sorted({name for entry in specs.values() for name in entry.get("options", {})})
+def known_variables(project: str) -> list[str]:
+    """Return the variables of the playbooks' group_vars and the options of every role's entry points."""
+    names = {name for path in Path(project).glob("playbooks/group_vars/*.yml") for name in _load(path)}
+    for path in Path(project).glob("roles/*/meta/argument_specs.yml"):
+        names.update(option for entry in _load(path)["argument_specs"].values() for option in entry.get("options") or {})
+    return sorted(names)
+
+
+def variable_prefixes(project: str) -> list[str]:
+    """Return the prefixes that mark a variable as one of this project: quartet and each role's name."""
+    return ["quartet", *sorted(path.parent.parent.name for path in Path(project).glob("roles/*/meta/argument_specs.yml"))]
 
 
 class FilterModule:
     """What Ansible looks for in a filter plugin."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"declared_variables": declared_variables, "role_options": role_options}
+        return {"known_variables": known_variables, "variable_prefixes": variable_prefixes}
