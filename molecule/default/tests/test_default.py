@@ -1,0 +1,83 @@
+"""The whole pipeline on one VM: what was sent is stored, classified and counted, under names that are not the defaults."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+IMAGES = 500
+UNITS = [
+    "kafka",
+    "secantusdb",
+    "spark-master",
+    "spark-worker",
+    "quartet-db-consumer@images",
+    "quartet-db-consumer@inferences",
+    "quartet-inference",
+    "quartet-spark-stream",
+]
+AUDITOR = "--config=/etc/quartet/spark_jobs/auditor.json"
+# Asks the database as the auditor, past the product's own commands.
+COUNT = """
+import json, pathlib, pymongo
+settings = json.load(open("/etc/quartet/spark_jobs/auditor.json"))
+secrets = pathlib.Path("/etc/quartet/secrets/auditor")
+client = pymongo.MongoClient(settings["mongodb"]["hosts"], username="auditor", tls=True, tlsCAFile=settings["mongodb"]["ca_file"],
+                             password=(secrets / "mongodb-password").read_text().strip())
+wrong = lambda name: {row["producer_id"]: row["incorrect_count"] for row in client["findings"][name].find()}
+print(json.dumps({
+    "databases": sorted(set(client.list_database_names()) - {"admin", "local", "config"}),
+    "images": client["pictures"]["originals"].count_documents({}),
+    "inferences": client["findings"]["predictions"].count_documents({}),
+    "batch": wrong("wrong_by_batch"),
+    "stream": wrong("wrong_by_stream"),
+}))
+"""
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_unit_is_active(host, unit):
+    service = host.service(f"{unit}.service")
+    assert service.is_running, host.check_output("journalctl --no-pager -n 60 -u %s", unit)
+    assert service.is_enabled
+
+
+@pytest.fixture(scope="module")
+def drained(host):
+    """Wait until everything that was sent is stored, classified and counted, and return the recount's verdict."""
+    deadline = time.monotonic() + 300
+    while (left := host.run(f"quartet status {AUDITOR} --drained")).rc != 0:
+        assert time.monotonic() < deadline, left.stdout + left.stderr + host.check_output("journalctl --no-pager -n 100 -u 'quartet-*'")
+        time.sleep(3)
+    host.check_output("systemctl start quartet-spark-batch.service")
+    export = "/opt/quartet/producer/current/bin/quartet ledger export --state-directory=/var/lib/quartet-producer"
+    host.check_output(f"umask 077 && {export} > /run/ledgers.json")
+    return host.run(f"quartet verify {AUDITOR} --ledgers=/run/ledgers.json --json=/run/verify.json")
+
+
+def test_the_recount_agrees(drained):
+    assert drained.rc == 0, drained.stdout + drained.stderr
+
+
+def test_everything_lies_under_the_chosen_names(host, drained):
+    found = json.loads(host.check_output("/opt/quartet/db_consumer/current/bin/python -c '%s'" % COUNT.replace("'", '"')))
+    assert found["databases"] == ["findings", "pictures"]
+    assert found["images"] == found["inferences"] == IMAGES
+    assert found["batch"] == found["stream"]
+    assert found["batch"]["102"] > found["batch"]["101"] + 20
+
+
+def test_the_batch_left_a_table_and_a_chart(host, drained):
+    folder = "/var/lib/quartet-spark/results"
+    table = host.file(f"{folder}/incorrect_inference_results.csv").content_string.splitlines()
+    assert len(table) == 3, table
+    assert host.file(f"{folder}/incorrect_inference_results.png").content[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_nothing_listens_that_should_not(host):
+    """Beside ssh, Kafka, the database and Spark only loopback has ports."""
+    sockets = host.check_output("ss -Hltn").splitlines()
+    ports = {int(line.split()[3].rsplit(":", 1)[1]) for line in sockets if not line.split()[3].startswith(("127.", "[::1]", "[::ffff:127."))}
+    assert ports - {22, 9092, 9093, 9094, 27017} <= set(range(7077, 7100)), ports
