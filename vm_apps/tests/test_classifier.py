@@ -1,0 +1,54 @@
+"""The network itself; skipped where torch is not installed."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from quartet import classifier, contracts, model  # noqa: E402
+from safetensors import safe_open  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+
+SHIPPED = Path(__file__).parents[1] / "models" / "resnet18_cifar10.safetensors"
+SHA256 = hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
+GREY = bytes([128]) * contracts.IMAGE_BYTES
+
+
+def test_a_cut_file_is_refused(tmp_path):
+    file = tmp_path / "cut.safetensors"
+    file.write_bytes(SHIPPED.read_bytes()[:-4])
+    with pytest.raises(model.ModelError, match="damaged"):
+        classifier.load(file)
+
+
+def test_it_classifies():
+    full = classifier.Classifier(SHIPPED, SHA256, device="cpu", dtype="float32", threads=1)
+    assert (full.device, full.dtype, full.threads) == ("cpu", "float32", 1)
+    red = b"\xff" * 1024 + bytes(2048)
+    one, two = full.classify([GREY, red])
+    assert one.label in contracts.LABELS
+    assert 0.1 <= one.confidence <= 1
+    assert full.classify([]) == []
+    assert full.classify([red])[0].label == two.label
+    half = classifier.Classifier(SHIPPED, SHA256, device="cpu", dtype="bfloat16", threads=1)
+    assert torch.allclose(half.logits([GREY]).softmax(1), full.logits([GREY]).softmax(1), atol=0.1)
+
+
+def test_folding_the_norms_changes_nothing():
+    _, net = classifier.load(SHIPPED, SHA256)
+    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        before = net(images)
+        assert torch.allclose(classifier.fuse(net)(images), before, atol=1e-3)
+    assert not any("running_mean" in name for name in net.state_dict())
+
+
+def test_values_that_are_not_finite_are_refused(tmp_path):
+    weights = load_file(SHIPPED)
+    weights["fc.bias"] = torch.full((10,), float("nan"), dtype=torch.float16)
+    with safe_open(SHIPPED, "pt") as f:
+        save_file(weights, tmp_path / "nan.safetensors", f.metadata())
+    with pytest.raises(model.ModelError, match=r"fc\.bias.*not finite"):
+        classifier.load(tmp_path / "nan.safetensors")
