@@ -1,0 +1,71 @@
+#!/usr/bin/python
+"""Ansible module: ask Kafka whether it does its work."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kafka_info
+short_description: Ask Kafka whether it does its work
+description:
+  - Reads the state of the quorum, the brokers and the topics, and lists what is wrong with them as C(problems). Changes nothing.
+options:
+  bootstrap: {description: Address of the broker's listener for certificates, type: str, required: true}
+  certificate: {description: The administrator's key and certificate, type: path, required: true}
+  ca: {description: The authority that signed the broker's certificate, type: path, required: true}
+  timeout: {description: Seconds that a connection or an answer may take, type: int, default: 10}
+  nodes: {description: Ids of the nodes that must be there, type: list, elements: int, required: true}
+  cluster: {description: Id that the cluster must have, type: str, default: ''}
+  topics: {description: Names of the topics that must be there, type: list, elements: str, default: []}
+author: Quartet
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kafka_admin import CONNECTION, administrator
+
+
+def main() -> None:
+    """Ask and judge."""
+    module = AnsibleModule(
+        {
+            **CONNECTION,
+            "nodes": {"type": "list", "elements": "int", "required": True},
+            "cluster": {"type": "str", "default": ""},
+            "topics": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    nodes = set(module.params["nodes"])
+    with administrator(module) as client:
+        cluster = client.describe_cluster()
+        quorum = client.describe_metadata_quorum()["topics"][0]["partitions"][0]
+        topics = {topic["name"]: topic for topic in client.describe_topics()}
+        problems = []
+        if module.params["cluster"] not in {"", cluster["cluster_id"]}:
+            problems.append(f"this is cluster {cluster['cluster_id']}, not {module.params['cluster']}")
+        if missing := nodes - {broker["broker_id"] for broker in cluster["brokers"]}:
+            problems.append(f"nodes that are not registered as brokers: {sorted(missing)}")
+        if missing := nodes - {voter["replica_id"] for voter in quorum["current_voters"]}:
+            problems.append(f"nodes that are not voters of the quorum: {sorted(missing)}")
+        if quorum["leader_id"] < 0:
+            problems.append("the quorum has no leader")
+        if missing := set(module.params["topics"]) - topics.keys():
+            problems.append(f"missing topics: {', '.join(sorted(missing))}")
+        for name, topic in sorted(topics.items()):
+            bad = [
+                partition["partition_index"]
+                for partition in topic["partitions"]
+                if partition["leader_id"] < 0 or len(partition["isr_nodes"]) < len(partition["replica_nodes"])
+            ]
+            if bad:
+                problems.append(f"partitions of {name} without a leader or with too few replicas: {bad}")
+        module.exit_json(
+            changed=False,
+            problems=problems,
+            cluster=cluster["cluster_id"],
+            leader=quorum["leader_id"],
+            topics={name: len(topic["partitions"]) for name, topic in sorted(topics.items())},
+        )
+
+
+if __name__ == "__main__":
+    main()
