@@ -53,7 +53,7 @@ def test_a_folder_that_does_not_fit_stops_the_run(loss):
             (FOLDER / "secrets.yml").write_text(yaml.safe_dump(values))
         result = converge()
         assert result.returncode != 0
-        output = " ".join(result.stdout.split())
+        output = " ".join((result.stdout + result.stderr).split())
         assert "Restore the" in output
         assert str(FOLDER) in output
         assert loss == "of another inventory" or not (FOLDER / "secrets.yml").exists()

@@ -161,9 +161,7 @@ def load(kind: type[SettingsT], file: str | os.PathLike[str]) -> SettingsT:
     except OSError as error:
         raise QuartetError(ExitCode.CONFIGURATION, f"cannot read the settings: {error}") from None
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}" for item in error.errors(include_input=False)
-        )
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}" for item in error.errors(include_input=False))
         raise QuartetError(ExitCode.CONFIGURATION, f"{file}: {wrong}") from None
 
 
