@@ -1,0 +1,38 @@
+"""Which failures of a running query pass by themselves, and which name an operator's task."""
+
+from __future__ import annotations
+
+from pymongo.errors import OperationFailure
+from quartet.exit_codes import ExitCode, QuartetError
+
+_AUTHENTICATION_FAILED = 18
+_UNAUTHORIZED = 13
+_CREDENTIALS = ("SaslAuthenticationException", "TopicAuthorizationException", "GroupAuthorizationException")
+_DATA_LOST = ("failOnDataLoss", "KAFKA_DATA_LOSS", "OffsetOutOfRangeException", "some data may have been missed")
+
+
+def verdict(text: str, cause: BaseException | None) -> QuartetError | None:
+    """Return the error that ends the job, or None where waiting and starting the query again is right.
+
+    Args:
+        text: the query's exception as Spark prints it.
+        cause: what was raised in the driver while results were written, if anything was.
+    """
+    if isinstance(cause, QuartetError):
+        return cause
+    if isinstance(cause, OperationFailure) and cause.code in {_AUTHENTICATION_FAILED, _UNAUTHORIZED}:
+        return QuartetError(ExitCode.CREDENTIALS, f"the database refuses the user: {cause}")
+    # Ahead of the other: a refused client of Kafka is also reported as one that lost its partitions.
+    if any(name in text for name in _CREDENTIALS):
+        return QuartetError(ExitCode.CREDENTIALS, f"Kafka refuses the user: {short(text)}")
+    if any(name in text for name in _DATA_LOST):
+        message = "records of the topic were deleted before they were counted, or the topic was made anew"
+        return QuartetError(ExitCode.DATA_LOST, f"{message}; a stream_rebuild counts what is there: {short(text)}")
+    return None
+
+
+def short(text: str) -> str:
+    """Return the telling lines of a Java stack trace as one line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "...", "==="))]
+    causes = [line for line in lines if line.startswith("Caused by:")]
+    return " | ".join([*lines[:1], *causes[-1:]])[:500]

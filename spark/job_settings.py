@@ -1,0 +1,59 @@
+"""What the two jobs are told: JSON files written by the role spark_jobs, checked here. They hold no secret."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from quartet.settings import Collections, Kafka, MongoDB, Port, Topics
+
+Model = Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+Memory = Annotated[str, Field(pattern="^[1-9][0-9]*[mg]$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Cluster(_Strict):
+    """Where the job runs: the standalone master, and what of it the job takes. The ports are the driver's."""
+
+    master_url: Annotated[str, Field(pattern="^spark://")]
+    driver_host: str
+    driver_bind_address: str
+    driver_port: Port
+    block_manager_port: Port
+    driver_memory: Memory
+    executor_memory: Memory
+    cores: Annotated[int, Field(ge=1)] = 1
+
+
+class BatchSettings(_Strict):
+    """Settings of the batch job. `output_directory`: of the CSV and the chart."""
+
+    mongodb: MongoDB
+    collections: Collections
+    cluster: Cluster
+    model: Model
+    output_directory: str
+
+
+class StreamSettings(_Strict):
+    """Settings of the stream job.
+
+    `rebuild_order`: a file that asks for one rebuild and is removed when it is done. `state_partitions` is fixed by the
+    first checkpoint. `stall_seconds`: so long without a sign of life from the query, and the watchdog is left to act.
+    """
+
+    kafka: Kafka
+    mongodb: MongoDB
+    topics: Topics
+    collections: Collections
+    cluster: Cluster
+    model: Model
+    checkpoint_directory: str
+    rebuild_order: str
+    trigger_seconds: Annotated[float, Field(gt=0, strict=False)] = 1.0
+    max_offsets_per_trigger: Annotated[int, Field(ge=1)] = 20_000
+    state_partitions: Annotated[int, Field(ge=1)] = 2
+    stall_seconds: Annotated[int, Field(ge=60)] = 300

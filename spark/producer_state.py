@@ -1,0 +1,69 @@
+"""The stream's one stateful operator: per model and producer the totals, and per run the sequences already counted.
+
+State variables (their names and schemas are kept in the checkpoint; Avro lets fields be added):
+- `totals`: value `{total, incorrect}`, read back by the `statestore` source when the job starts.
+- `seen`: map `run -> SeenSequences.to_bytes()`, so that a duplicate of any age is skipped exactly.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from pyspark.sql.streaming.stateful_processor import StatefulProcessor
+from quartet.counting import ProducerCount, SeenSequences, Totals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOTALS = "totals"
+TOTALS_SCHEMA = "total long, incorrect long"
+SEEN = "seen"
+SEEN_KEY_SCHEMA = "run string"
+SEEN_VALUE_SCHEMA = "sequences binary"
+OUTPUT_SCHEMA = "model string, producer_id int, total_count long, incorrect_count long"
+
+
+def add_in_log_order(producer: ProducerCount, records: pd.DataFrame) -> set[str]:
+    """Add one producer's records to its count; return the runs of which something new was counted.
+
+    The shuffle mixes partitions, so the log's order is made again here. An id lies in one partition only, which makes
+    `(partition, offset)` an order in which the first record of each id is the first in the log.
+    """
+    ordered = records.sort_values(["partition", "offset"], kind="stable")
+    columns = [ordered[name].tolist() for name in ("run", "sequence", "image_prediction", "actual_value")]
+    return {row[0] for row in zip(*columns, strict=True) if producer.add(*row)}
+
+
+class ProducerState(StatefulProcessor):
+    """Counts one (model, producer_id) and emits its absolute totals whenever records of it arrive."""
+
+    def init(self, handle: Any) -> None:
+        """Declare the state variables."""
+        self._totals = handle.getValueState(TOTALS, TOTALS_SCHEMA)
+        self._seen = handle.getMapState(SEEN, SEEN_KEY_SCHEMA, SEEN_VALUE_SCHEMA)
+
+    def handleInputRows(self, key: Any, rows: Iterator[pd.DataFrame], timerValues: Any) -> Iterator[pd.DataFrame]:  # noqa: ARG002, N802, N803 (Spark's names)
+        """Take one micro-batch's records of `key`, which is `(model, producer_id)`."""
+        records = pd.concat(list(rows), ignore_index=True)
+        totals = Totals(*self._totals.get()) if self._totals.exists() else Totals()
+        producer = ProducerCount(totals, {run: self._load(run) for run in records["run"].unique()})
+        for run in add_in_log_order(producer, records):
+            self._seen.updateValue((run,), (producer.seen[run].to_bytes(),))
+        self._totals.update((producer.totals.total, producer.totals.incorrect))
+        yield pd.DataFrame(
+            {
+                "model": [key[0]],
+                "producer_id": [key[1]],
+                "total_count": [producer.totals.total],
+                "incorrect_count": [producer.totals.incorrect],
+            }
+        )
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _load(self, run: str) -> SeenSequences:
+        if not self._seen.containsKey((run,)):
+            return SeenSequences()
+        return SeenSequences.from_bytes(bytes(self._seen.getValue((run,))[0]))

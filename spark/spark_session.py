@@ -1,0 +1,66 @@
+"""Spark's driver in this process, and the code that its Python workers need.
+
+What goes through the builder ends on the JVM's command line, so no secret does: the cluster's secret is in a file that
+the JVM's launcher reads (see the role spark), passwords are options of the one reader that needs them.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import quartet.contracts
+import quartet.counting
+from pyspark.sql import SparkSession
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import ModuleType
+
+    from job_settings import Cluster
+
+
+def start(name: str, cluster: Cluster, more: Mapping[str, str], modules: Iterable[ModuleType] = ()) -> SparkSession:
+    """Start a driver on the cluster.
+
+    Args:
+        name: of the application.
+        cluster: where it runs and what it takes.
+        more: further settings, none of them secret.
+        modules: modules of this folder that run on the executors, beside the contract and the count.
+    """
+    archive = _archive(modules)
+    # For the Python worker that Spark starts beside the driver to look at the state variables; it gets no py-files.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [archive, os.environ.get("PYTHONPATH")]))
+    builder = SparkSession.builder.appName(name).master(cluster.master_url)
+    settings = {
+        "spark.driver.host": cluster.driver_host,
+        "spark.driver.bindAddress": cluster.driver_bind_address,
+        "spark.driver.port": str(cluster.driver_port),
+        "spark.driver.blockManager.port": str(cluster.block_manager_port),
+        "spark.driver.memory": cluster.driver_memory,
+        "spark.executor.memory": cluster.executor_memory,
+        "spark.executor.cores": str(cluster.cores),
+        "spark.cores.max": str(cluster.cores),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.ui.showConsoleProgress": "false",
+        **more,
+    }
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("WARN")
+    session.sparkContext.addPyFile(archive)
+    return session
+
+
+def _archive(modules: Iterable[ModuleType]) -> str:
+    path = Path(tempfile.mkdtemp(prefix="quartet-"), "quartet_jobs.zip")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("quartet/__init__.py", "")
+        for module in (quartet.contracts, quartet.counting, *modules):
+            archive.write(str(module.__file__), module.__name__.replace(".", "/") + ".py")
+    return str(path)

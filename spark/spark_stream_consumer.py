@@ -1,0 +1,233 @@
+"""Stream job: counts the topic `inferences` per producer as it grows, and keeps the documents up to date.
+
+    spark_stream_consumer.py --config /etc/quartet/spark_jobs/stream.json
+
+Exact after any redelivery: Spark replays a batch with the same offsets on the same state, the state knows every
+sequence that was counted, and what is written is absolute. The documents carry the offsets they count up to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import checkpoint
+import failures
+import kafka_source
+import producer_state
+import records
+import spark_session
+from job_settings import StreamSettings
+from pymongo.errors import PyMongoError
+from quartet.counting import Totals
+from quartet.exit_codes import ExitCode, QuartetError
+from quartet.settings import load, password
+from results import Results, connect
+from unit_status import UnitStatus
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.streaming import StreamingQuery
+
+log = logging.getLogger("quartet.spark.stream")
+
+LOOK_SECONDS = 1.0
+RETRY_SECONDS = 5.0
+STATE = {
+    "spark.sql.streaming.stateStore.providerClass": "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
+    "spark.sql.streaming.stateStore.encodingFormat": "avro",
+    # several queries' worth of native memory would not fit beside the executor's heap
+    "spark.sql.streaming.stateStore.rocksdb.boundedMemoryUsage": "true",
+    "spark.sql.streaming.stateStore.rocksdb.maxMemoryUsageMB": "64",
+    "spark.sql.streaming.minBatchesToRetain": "20",
+    "spark.sql.streaming.noDataProgressEventInterval": "10000",
+}
+
+
+class Stream:
+    """The query with what surrounds it. `stop` is set by SIGTERM."""
+
+    def __init__(self, settings: StreamSettings, stop: threading.Event) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._status = UnitStatus()
+        self._kafka_password = password("kafka-password")
+        self._client = connect(settings.mongodb, password("mongodb-password"))
+        collection = self._client[settings.collections.results_database][settings.collections.stream_collection]
+        self._results = Results(collection, settings.model)
+        self._totals: dict[int, Totals] = {}
+        self._failure: BaseException | None = None
+        self._last_sign = time.monotonic()
+        self._batch: int | None = None
+
+    def run(self) -> None:
+        """Count until told to stop.
+
+        Raises:
+            QuartetError: something that waiting does not mend.
+        """
+        self._status.ready("starting Spark")
+        more = {"spark.sql.shuffle.partitions": str(self._settings.state_partitions), **STATE}
+        spark = spark_session.start("quartet-stream", self._settings.cluster, more, (records, producer_state))
+        try:
+            while not self._stop.is_set():
+                reason = self._attempt(spark)
+                if reason is not None:
+                    log.warning("waiting: %s", reason)
+                    self._wait(f"waiting: {reason}")
+        finally:
+            self._status.stopping()
+            spark.stop()
+            self._client.close()
+
+    def _attempt(self, spark: SparkSession) -> str | None:
+        """Run the query once; return why it ended, None if it was told to."""
+        self._failure = None
+        self._last_sign = time.monotonic()
+        self._status.alive()
+        try:
+            self._prepare(spark)
+        except PyMongoError as error:
+            final = failures.verdict(str(error), error)
+            if final is not None:
+                raise final from error
+            return f"the database is away ({failures.short(str(error))})"
+        query = self._start(spark)
+        while query.isActive and not self._stop.is_set():
+            self._look(query)
+            self._stop.wait(LOOK_SECONDS)
+        if self._stop.is_set():
+            query.stop()
+            return None
+        if spark.sparkContext._jsc is None or spark.sparkContext._jsc.sc().isStopped():
+            raise QuartetError(ExitCode.UNAVAILABLE, "Spark's master gave the job up, or is away")
+        error = query.exception()
+        text = str(error) if error is not None else "the query ended"
+        final = failures.verdict(text, self._failure)
+        if final is not None:
+            raise final
+        return f"the database is away ({failures.short(str(self._failure))})" if self._failure else failures.short(text)
+
+    def _prepare(self, spark: SparkSession) -> None:
+        """See that results and checkpoint belong together; write the totals that the state holds."""
+        settings = self._settings
+        order = Path(settings.rebuild_order)
+        if order.exists():
+            log.info("rebuilding: removing the results and the checkpoint")
+            self._results.clear()
+            shutil.rmtree(settings.checkpoint_directory, ignore_errors=True)
+            order.unlink()
+        models = self._results.models()
+        if models and not checkpoint.is_begun(settings.checkpoint_directory):
+            raise refusal(f"there are results, but no checkpoint in {settings.checkpoint_directory}")
+        if models - {settings.model}:
+            raise refusal(f"the results are of model {', '.join(sorted(models))}, the settings name {settings.model}")
+        self._totals = {}
+        batch = checkpoint.last_committed(settings.checkpoint_directory)
+        if batch is not None:
+            self._status.line("reading the state")
+            self._totals = read_totals(spark, settings.checkpoint_directory, settings.model)
+            self._results.write(self._totals, self._end_offsets(batch))
+
+    def _start(self, spark: SparkSession) -> StreamingQuery:
+        settings = self._settings
+        source = kafka_source.options(settings.kafka, self._kafka_password, settings.topics.inferences, settings.max_offsets_per_trigger)
+        counts = counting(spark.readStream.format("kafka").options(**source).load(), settings.model, settings.cluster.cores)
+        return (
+            counts.writeStream.outputMode("update")
+            .foreachBatch(self._write)
+            .option("checkpointLocation", Path(settings.checkpoint_directory).as_uri())
+            .queryName("quartet-stream")
+            .trigger(processingTime=f"{settings.trigger_seconds} seconds")
+            .start()
+        )
+
+    def _write(self, changed: DataFrame, batch: int) -> None:
+        """Write one micro-batch's totals. Collecting them runs it; its state is committed with it."""
+        try:
+            self._batch = batch
+            for row in changed.collect():
+                self._totals[row.producer_id] = Totals(row.total_count, row.incorrect_count)
+            self._results.write(self._totals, self._end_offsets(batch))
+            self._last_sign = time.monotonic()
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    def _end_offsets(self, batch: int) -> dict[str, int]:
+        return checkpoint.end_offsets(self._settings.checkpoint_directory, batch, self._settings.topics.inferences)
+
+    def _look(self, query: StreamingQuery) -> None:
+        progress = query.lastProgress
+        if progress is not None and not query.status["isTriggerActive"]:
+            self._last_sign = time.monotonic()
+        still = time.monotonic() - self._last_sign
+        if still < self._settings.stall_seconds:
+            self._status.alive()
+        total = sum(count.total for count in self._totals.values())
+        incorrect = sum(count.incorrect for count in self._totals.values())
+        batch = "-" if self._batch is None else self._batch
+        line = f"batch {batch}: {incorrect} of {total} incorrect, {len(self._totals)} producers"
+        self._status.line(line if still < 30 else f"{line}; no batch ended for {still:.0f} s (is a worker there?)")
+
+    def _wait(self, line: str) -> None:
+        self._status.line(line)
+        self._status.alive()
+        self._stop.wait(RETRY_SECONDS)
+        self._status.alive()
+
+
+def refusal(reason: str) -> QuartetError:
+    """Return the error for results that the checkpoint does not explain: going on would show wrong counts."""
+    remedy = "order a stream_rebuild (site.yml -e quartet_stream_rebuild=true), which counts anew from the earliest offset"
+    return QuartetError(ExitCode.INPUT, f"{reason}; {remedy}")
+
+
+def counting(source: DataFrame, model: str, cores: int) -> DataFrame:
+    """Turn Kafka's records into each changed producer's absolute totals."""
+    good = (
+        source.select("key", "value", "partition", "offset")
+        # a Python worker for each of the topic's partitions would cost more than the decoding
+        .coalesce(cores)
+        .mapInPandas(records.decoder(model), records.SCHEMA)
+    )
+    return good.groupBy("model", "producer_id").transformWithStateInPandas(
+        statefulProcessor=producer_state.ProducerState(),
+        outputStructType=producer_state.OUTPUT_SCHEMA,
+        outputMode="Update",
+        timeMode="None",
+    )
+
+
+def read_totals(spark: SparkSession, directory: str, model: str) -> dict[int, Totals]:
+    """Read all producers' totals out of the last committed state."""
+    source: Any = spark.read.format("statestore").option("path", Path(directory).as_uri())
+    rows = source.option("stateVarName", producer_state.TOTALS).load().collect()
+    return {row.key.producer_id: Totals(row.value.total, row.value.incorrect) for row in rows if row.key.model == model}
+
+
+def main() -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description="Count the inferences of the topic per producer.")
+    parser.add_argument("--config", required=True, help="settings, a JSON file")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    try:
+        Stream(load(StreamSettings, parser.parse_args().config), stop).run()
+    except QuartetError as error:
+        log.error("%s", error)
+        return error.code
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())
