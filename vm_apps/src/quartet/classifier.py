@@ -5,25 +5,19 @@ from __future__ import annotations
 import os
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import safetensors
 import safetensors.torch
 import torch
 import torchvision
-from quartet import contracts
-from quartet.model import Description, ModelError, describe, read
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from quartet import contracts
+from quartet.model import Description, ModelError, Prediction, describe, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-class Prediction(NamedTuple):
-    """The class with the largest logit and its softmax."""
-
-    label: str
-    confidence: float
 
 
 def network() -> torch.nn.Module:

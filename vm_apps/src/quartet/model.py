@@ -12,9 +12,10 @@ import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quartet import contracts
+from quartet.exit_codes import ExitCode, QuartetError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,11 @@ _CHANNELS = (64, 128, 256, 512)
 _DIGEST_CHARACTERS = 64
 
 
-class ModelError(Exception):
+class ModelError(QuartetError):
     """A model file that is missing, altered or not of the kind that this program runs."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ExitCode.MODEL, message)
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,13 @@ class Description:
     def model(self) -> str:
         """The name that inferences carry: the first 12 hex digits of the file's sha256."""
         return self.sha256[:12]
+
+
+class Prediction(NamedTuple):
+    """The class with the largest logit and its softmax."""
+
+    label: str
+    confidence: float
 
 
 def expected_shapes() -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
@@ -118,9 +129,7 @@ def _header(data: bytes) -> dict[str, Any]:
         if not isinstance(header, dict):
             raise ValueError("no table of tensors")
     except (struct.error, ValueError, RecursionError) as error:
-        raise ModelError(
-            f"not a safetensors file ({error}); .pt and .pth files can hold code and are refused"
-        ) from None
+        raise ModelError(f"not a safetensors file ({error}); .pt and .pth files can hold code and are refused") from None
     return header
 
 
@@ -145,16 +154,10 @@ def _classes(metadata: dict[str, Any]) -> tuple[str, ...]:
     try:
         classes = json.loads(metadata["classes"])
     except KeyError:
-        raise ModelError(
-            "metadata: `classes` is missing: a JSON list of the ten labels in the order of the outputs"
-        ) from None
+        raise ModelError("metadata: `classes` is missing: a JSON list of the ten labels in the order of the outputs") from None
     except (TypeError, ValueError):
         raise ModelError("metadata: `classes` is not a JSON list") from None
-    if (
-        not isinstance(classes, list)
-        or not all(isinstance(c, str) for c in classes)
-        or sorted(classes) != sorted(contracts.LABELS)
-    ):
+    if not isinstance(classes, list) or not all(isinstance(c, str) for c in classes) or sorted(classes) != sorted(contracts.LABELS):
         raise ModelError(f"metadata: `classes` must be the ten labels {' '.join(contracts.LABELS)}, in any order")
     return tuple(classes)
 
@@ -163,9 +166,7 @@ def _triple(metadata: dict[str, Any], name: str, lowest: float) -> tuple[float, 
     try:
         red, green, blue = (float(part) for part in str(metadata[name]).strip("[]() ").split(","))
     except KeyError:
-        raise ModelError(
-            f"metadata: `{name}` is missing: three numbers for red, green and blue, pixels being 0..1"
-        ) from None
+        raise ModelError(f"metadata: `{name}` is missing: three numbers for red, green and blue, pixels being 0..1") from None
     except ValueError:
         raise ModelError(f"metadata: `{name}` is not three numbers: {metadata[name]!r}") from None
     if not all(lowest <= value <= 1 for value in (red, green, blue)):
