@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -31,16 +32,35 @@ class Source(Protocol):
 
     topic: str
 
-    def on_revoke(self, settle: Callable[[], None]) -> None: ...
-    def poll(self, seconds: float, most: int) -> list[Record]: ...
-    def has_assignment(self) -> bool: ...
-    def topic_exists(self) -> bool: ...
-    def backlog(self) -> int | None: ...
-    def commit(self, offsets: Mapping[Partition, int]) -> None: ...
-    def rewind(self, offsets: Mapping[Partition, int]) -> None: ...
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
-    def close(self) -> None: ...
+    def on_revoke(self, settle: Callable[[], None]) -> None:
+        """Set what is called before partitions are given away."""
+
+    def poll(self, seconds: float, most: int) -> list[Record]:
+        """Return up to `most` records, or none after `seconds`."""
+
+    def has_assignment(self) -> bool:
+        """Say whether there are partitions to read."""
+
+    def topic_exists(self) -> bool:
+        """Say whether there is such a topic."""
+
+    def backlog(self) -> int | None:
+        """Return how many records are left to read, if that is known."""
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Commit the offsets of the next records to read."""
+
+    def rewind(self, offsets: Mapping[Partition, int]) -> None:
+        """Read these partitions again from these offsets."""
+
+    def pause(self) -> None:
+        """Stop fetching; polling keeps the membership."""
+
+    def resume(self) -> None:
+        """Fetch again."""
+
+    def close(self) -> None:
+        """Close without leaving the group."""
 
 
 class Effects(Protocol):
@@ -77,9 +97,14 @@ class Host(Protocol):
 
     stopping: bool
 
-    def alive(self) -> None: ...
-    def status(self, text: str, *, now: bool = False) -> None: ...
-    def sleep(self, seconds: float) -> None: ...
+    def alive(self) -> None:
+        """Feed the watchdog."""
+
+    def status(self, text: str, *, now: bool = False) -> None:
+        """Show what is being done."""
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep until the time is over or the process shall stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,14 +271,10 @@ def _next(records: Sequence[Record]) -> dict[Partition, int]:
     return following
 
 
-class _timed:
-    """Observes how long a stage takes."""
-
-    def __init__(self, stage: str) -> None:
-        self._stage = stage
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        metrics.STAGE.labels(self._stage).observe(time.perf_counter() - self._start)
+@contextmanager
+def _timed(stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        metrics.STAGE.labels(stage).observe(time.perf_counter() - start)

@@ -1,0 +1,57 @@
+"""The command `quartet`: each subcommand is a module with `add_arguments(parser)` and `run(arguments) -> exit status`.
+
+A module is imported only when its subcommand runs: no VM installs more than its app needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from quartet import __version__
+from quartet.exit_codes import ExitCode, QuartetError
+from quartet.service import configure_logging, fail
+
+COMMANDS: Final = {
+    "producer": ("quartet.producer", "send the images of a data set"),
+    "db-consumer": ("quartet.db_consumer", "store a topic in the database"),
+    "inference": ("quartet.inference", "classify images"),
+    "ledger": ("quartet.ledger_export", "print what a producer sent"),
+    "dead-letters": ("quartet.dead_letters", "list refused records, or send them again"),
+    "model": ("quartet.model_check", "check a model file"),
+    "train": ("quartet.train", "train a model"),
+    "verify": ("quartet.verify", "recount everything and compare"),
+    "report": ("quartet.report", "make the report"),
+    "trace": ("quartet.trace", "follow one image"),
+    "status": ("quartet.status", "show lags, counts and versions"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand and return its exit status (quartet.exit_codes)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(prog="quartet", description="The apps of a streaming image-inference pipeline.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    for name, (module, description) in COMMANDS.items():
+        command = commands.add_parser(name, help=description, description=description)
+        if name == chosen:
+            loaded = importlib.import_module(module)
+            loaded.add_arguments(command)
+            command.set_defaults(run=loaded.run)
+    parsed = parser.parse_args(words)
+    configure_logging()
+    try:
+        return int(parsed.run(parsed))
+    except QuartetError as error:
+        return int(fail(error))
+    except BrokenPipeError:
+        return int(ExitCode.FAILED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
