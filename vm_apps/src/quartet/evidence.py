@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from quartet import counting
 
@@ -20,21 +20,25 @@ Offsets = Mapping[int, int]
 class Ledger:
     """A producer's own record of one run: sequences below `high_water` may have been sent, the acknowledged ones are in Kafka.
 
-    `count` is 0 for an endless run. `digests` are the sha256 of the payloads by sequence, where the ledger has them.
+    `finished` is the count that the run was finished with, if it was; `digests` are the sha256 of the payloads, 32 bytes a sequence.
     """
 
     producer_id: int
     run: str
-    count: int
     high_water: int
     acknowledged: counting.SeenSequences
-    digests: Mapping[int, bytes] = field(default_factory=dict)
-    dataset: str = ""
+    finished: int | None = None
+    digests: bytes = b""
+    dataset: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_finished(self) -> bool:
-        """Whether the producer has sent the whole run, so that nothing more may appear."""
-        return 0 < self.count <= len(self.acknowledged)
+        """Whether the producer has sent all that it wrote down, so that nothing more may appear."""
+        return self.finished is not None and self.finished >= self.high_water
+
+    def digest(self, sequence: int) -> bytes | None:
+        """Return the sha256 of the payload that was sent, if the ledger has it."""
+        return self.digests[32 * sequence : 32 * (sequence + 1)] or None
 
 
 @dataclass(frozen=True, slots=True)

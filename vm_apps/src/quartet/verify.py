@@ -6,14 +6,17 @@ its own offsets; the batch once everything has drained.
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
-from quartet import contracts, counting, figures
+from quartet import audit_reader, contracts, counting, figures, settings
 from quartet.evidence import Evidence, ImageRecord, InferenceRecord, Ledger, Offsets, in_log_order
+from quartet.exit_codes import ExitCode
 
 EXAMPLES = 5
 """How many offenders of a broken rule are named."""
@@ -232,7 +235,7 @@ class _Case:
                 elif (document.actual_value, document.captured_at) != (first.actual_value, first.captured_at):
                     fields_wrong.append(document.id)
             ledger = self.ledgers.get((document.producer_id, document.run))
-            if ledger is not None and ledger.digests.get(document.sequence, document.digest) != document.digest:
+            if ledger is not None and ledger.digest(document.sequence) not in (None, document.digest):
                 ledger_wrong.append(document.id)
         rule.blame("bytes differ from payload_sha256", field_wrong)
         rule.blame("bytes differ from the topic's", topic_wrong)
@@ -436,3 +439,18 @@ def _share(incorrect: int | None, total: int | None) -> str:
 
 def _split(image_id: str) -> tuple[int, str, int]:
     return contracts.parse_id(image_id)
+
+
+def run(options: settings.AuditorSettings, ledgers: str, output: str | None) -> ExitCode:
+    """Collect, judge, show the table and write the JSON.
+
+    Raises:
+        QuartetError: the ledgers cannot be read, a server refuses the auditor.
+        Unavailable: a server does not answer.
+    """
+    promised = audit_reader.read_ledgers(ledgers)
+    verdict = judge(audit_reader.Auditor(options).collect(), promised)
+    if output is not None:
+        Path(output).write_text(json.dumps(verdict.as_json(), indent=1), encoding="utf-8")
+    print(table(verdict))
+    return ExitCode.FAILED if verdict.broken else ExitCode.OK
