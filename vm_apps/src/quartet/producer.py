@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         return ExitCode.OK
     service.ready(f"run {order.run}: connecting to Kafka")
     try:
-        return Producer(service, chosen, password, images, ledger, order).run()
+        return Producer(service, chosen, password, images=images, ledger=ledger, order=order).run()
     finally:
         ledger.close()
 
@@ -137,7 +137,7 @@ class Producer:
     """Sends a run."""
 
     def __init__(
-        self, service: Service, chosen: ProducerSettings, password: str, images: SlicedImages, ledger: Ledger, order: Order
+        self, service: Service, chosen: ProducerSettings, password: str, *, images: SlicedImages, ledger: Ledger, order: Order
     ) -> None:
         self._service = service
         self._chosen = chosen
