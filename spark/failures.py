@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pymongo.errors import OperationFailure
 from quartet.exit_codes import ExitCode, QuartetError
 
-_AUTHENTICATION_FAILED = 18
-_UNAUTHORIZED = 13
 _CREDENTIALS = ("SaslAuthenticationException", "TopicAuthorizationException", "GroupAuthorizationException")
 _DATA_LOST = ("failOnDataLoss", "KAFKA_DATA_LOSS", "OffsetOutOfRangeException", "some data may have been missed")
 
@@ -20,8 +17,6 @@ def verdict(text: str, cause: BaseException | None) -> QuartetError | None:
     """
     if isinstance(cause, QuartetError):
         return cause
-    if isinstance(cause, OperationFailure) and cause.code in {_AUTHENTICATION_FAILED, _UNAUTHORIZED}:
-        return QuartetError(ExitCode.CREDENTIALS, f"the database refuses the user: {cause}")
     # Ahead of the other: a refused client of Kafka is also reported as one that lost its partitions.
     if any(name in text for name in _CREDENTIALS):
         return QuartetError(ExitCode.CREDENTIALS, f"Kafka refuses the user: {short(text)}")

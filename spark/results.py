@@ -9,38 +9,20 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pymongo
-from quartet.counting import Totals
+from quartet.mongodb_client import translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pymongo.collection import Collection
-    from quartet.settings import MongoDB
-
-TIMEOUT_MS = 10_000
-
-
-def connect(settings: MongoDB, password: str) -> pymongo.MongoClient[dict[str, Any]]:
-    """Return a client that waits no longer than TIMEOUT_MS for anything; nothing is sent yet."""
-    return pymongo.MongoClient(
-        settings.hosts,
-        username=settings.user,
-        password=password,
-        authSource="admin",
-        authMechanism="SCRAM-SHA-256",
-        tls=True,
-        tlsCAFile=settings.ca_file,
-        w="majority",
-        journal=True,
-        timeoutMS=TIMEOUT_MS,
-        serverSelectionTimeoutMS=TIMEOUT_MS,
-        connectTimeoutMS=TIMEOUT_MS,
-        maxPoolSize=2,
-    )
+    from quartet.counting import Totals
 
 
 class Results:
-    """One collection of counts. Every method raises PyMongoError if the database does not do what it is asked."""
+    """One collection of counts.
+
+    Every method raises Unavailable where waiting helps, and QuartetError where it does not.
+    """
 
     def __init__(self, collection: Collection[dict[str, Any]], model: str) -> None:
         self._collection = collection
@@ -48,7 +30,8 @@ class Results:
 
     def models(self) -> set[str]:
         """Return the models whose counts are there."""
-        return {document.get("model", "") for document in self._collection.find({}, {"model": 1})}
+        with translated():
+            return {document.get("model", "") for document in self._collection.find({}, {"model": 1})}
 
     def write(self, totals: Mapping[int, Totals], offsets: Mapping[str, int] | None = None) -> None:
         """Upsert the totals of the producers; with the stream's end offsets, if there are any."""
@@ -72,12 +55,15 @@ class Results:
             if count.total
         ]
         if updates:
-            self._collection.bulk_write(updates, ordered=False)
+            with translated():
+                self._collection.bulk_write(updates, ordered=False)
 
     def keep_only(self, totals: Mapping[int, Totals]) -> int:
         """Delete the producers that are not in `totals`; return how many there were."""
-        return self._collection.delete_many({"_id": {"$nin": sorted(totals)}}).deleted_count
+        with translated():
+            return self._collection.delete_many({"_id": {"$nin": sorted(totals)}}).deleted_count
 
     def clear(self) -> None:
         """Delete all counts."""
-        self._collection.delete_many({})
+        with translated():
+            self._collection.delete_many({})

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mongodb_source
-import pymongo.errors
 import results_files
 import spark_session
 from job_settings import BatchSettings
 from pyspark.sql import functions as f
 from quartet.counting import Totals
 from quartet.exit_codes import ExitCode, QuartetError
+from quartet.kafka_client import Unavailable
+from quartet.mongodb_client import connect, translated
+from quartet.service import configure_logging, fail
 from quartet.settings import load, password
-from results import Results, connect
+from results import Results
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -49,9 +51,10 @@ def run(settings: BatchSettings) -> dict[int, Totals]:
     secret = password("mongodb-password")
     output = Path(settings.output_directory)
     output.mkdir(parents=True, exist_ok=True)
-    with connect(settings.mongodb, secret) as client:
+    with connect(settings.mongodb, secret, app="quartet-spark-batch") as client:
         # before the seconds that Spark needs to start: a database that is away is named at once
-        client.admin.command("ping")
+        with translated():
+            client.admin.command("ping")
         spark = spark_session.start("quartet-batch", settings.cluster, {"spark.sql.shuffle.partitions": "1"})
         try:
             totals = read(spark, settings, secret)
@@ -71,18 +74,15 @@ def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description="Count the inferences in the database per producer.")
     parser.add_argument("--config", required=True, help="settings, a JSON file")
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    arguments = parser.parse_args()
+    configure_logging()
+    logging.getLogger("py4j").setLevel(logging.WARNING)
     try:
-        totals = run(load(BatchSettings, parser.parse_args().config))
+        totals = run(load(BatchSettings, arguments.config))
     except QuartetError as error:
-        log.error("%s", error)
-        return error.code
-    except pymongo.errors.OperationFailure as error:
-        log.error("the database refuses: %s", error)
-        return ExitCode.CREDENTIALS if error.code in {13, 18} else ExitCode.UNAVAILABLE
-    except pymongo.errors.PyMongoError as error:
-        log.error("the database is away: %s", error)
-        return ExitCode.UNAVAILABLE
+        return fail(error)
+    except Unavailable as error:
+        return fail(QuartetError(ExitCode.UNAVAILABLE, str(error)))
     for producer_id, count in sorted(totals.items()):
         log.info("producer %d: %d of %d incorrect", producer_id, count.incorrect, count.total)
     return ExitCode.OK

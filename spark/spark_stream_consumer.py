@@ -11,9 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 import shutil
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,16 +23,17 @@ import producer_state
 import records
 import spark_session
 from job_settings import StreamSettings
-from pymongo.errors import PyMongoError
 from quartet.counting import Totals
 from quartet.exit_codes import ExitCode, QuartetError
+from quartet.kafka_client import Unavailable
+from quartet.mongodb_client import connect
+from quartet.service import Service, configure_logging, fail
 from quartet.settings import load, password
-from results import Results, connect
-from unit_status import UnitStatus
+from results import Results
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.streaming import StreamingQuery
+    from pyspark.sql.streaming.query import StreamingQuery
 
 log = logging.getLogger("quartet.spark.stream")
 
@@ -52,14 +51,13 @@ STATE = {
 
 
 class Stream:
-    """The query with what surrounds it. `stop` is set by SIGTERM."""
+    """The query with what surrounds it."""
 
-    def __init__(self, settings: StreamSettings, stop: threading.Event) -> None:
+    def __init__(self, settings: StreamSettings, service: Service) -> None:
         self._settings = settings
-        self._stop = stop
-        self._status = UnitStatus()
+        self._service = service
         self._kafka_password = password("kafka-password")
-        self._client = connect(settings.mongodb, password("mongodb-password"))
+        self._client = connect(settings.mongodb, password("mongodb-password"), app="quartet-spark-stream")
         collection = self._client[settings.collections.results_database][settings.collections.stream_collection]
         self._results = Results(collection, settings.model)
         self._totals: dict[int, Totals] = {}
@@ -73,17 +71,17 @@ class Stream:
         Raises:
             QuartetError: something that waiting does not mend.
         """
-        self._status.ready("starting Spark")
+        self._service.ready("starting Spark")
         more = {"spark.sql.shuffle.partitions": str(self._settings.state_partitions), **STATE}
         spark = spark_session.start("quartet-stream", self._settings.cluster, more, (records, producer_state))
         try:
-            while not self._stop.is_set():
+            while not self._service.stopping:
                 reason = self._attempt(spark)
                 if reason is not None:
                     log.warning("waiting: %s", reason)
-                    self._wait(f"waiting: {reason}")
+                    self._service.status(f"waiting: {reason}", now=True)
+                    self._service.sleep(RETRY_SECONDS)
         finally:
-            self._status.stopping()
             spark.stop()
             self._client.close()
 
@@ -91,29 +89,26 @@ class Stream:
         """Run the query once; return why it ended, None if it was told to."""
         self._failure = None
         self._last_sign = time.monotonic()
-        self._status.alive()
+        self._service.alive()
         try:
             self._prepare(spark)
-        except PyMongoError as error:
-            final = failures.verdict(str(error), error)
-            if final is not None:
-                raise final from error
-            return f"the database is away ({failures.short(str(error))})"
+        except Unavailable as error:
+            return str(error)
         query = self._start(spark)
-        while query.isActive and not self._stop.is_set():
+        while query.isActive and not self._service.stopping:
             self._look(query)
-            self._stop.wait(LOOK_SECONDS)
-        if self._stop.is_set():
+            time.sleep(LOOK_SECONDS)
+        if self._service.stopping:
             query.stop()
             return None
         if spark.sparkContext._jsc is None or spark.sparkContext._jsc.sc().isStopped():
             raise QuartetError(ExitCode.UNAVAILABLE, "Spark's master gave the job up, or is away")
-        error = query.exception()
-        text = str(error) if error is not None else "the query ended"
+        ended = query.exception()
+        text = str(ended) if ended is not None else "the query ended"
         final = failures.verdict(text, self._failure)
         if final is not None:
             raise final
-        return f"the database is away ({failures.short(str(self._failure))})" if self._failure else failures.short(text)
+        return str(self._failure) if isinstance(self._failure, Unavailable) else failures.short(text)
 
     def _prepare(self, spark: SparkSession) -> None:
         """See that results and checkpoint belong together; write the totals that the state holds."""
@@ -132,7 +127,7 @@ class Stream:
         self._totals = {}
         batch = checkpoint.last_committed(settings.checkpoint_directory)
         if batch is not None:
-            self._status.line("reading the state")
+            self._service.status("reading the state", now=True)
             self._totals = read_totals(spark, settings.checkpoint_directory, settings.model)
             self._results.write(self._totals, self._end_offsets(batch))
 
@@ -170,18 +165,12 @@ class Stream:
             self._last_sign = time.monotonic()
         still = time.monotonic() - self._last_sign
         if still < self._settings.stall_seconds:
-            self._status.alive()
+            self._service.alive()
         total = sum(count.total for count in self._totals.values())
         incorrect = sum(count.incorrect for count in self._totals.values())
         batch = "-" if self._batch is None else self._batch
         line = f"batch {batch}: {incorrect} of {total} incorrect, {len(self._totals)} producers"
-        self._status.line(line if still < 30 else f"{line}; no batch ended for {still:.0f} s (is a worker there?)")
-
-    def _wait(self, line: str) -> None:
-        self._status.line(line)
-        self._status.alive()
-        self._stop.wait(RETRY_SECONDS)
-        self._status.alive()
+        self._service.status(line if still < 30 else f"{line}; no batch ended for {still:.0f} s (is a worker there?)")
 
 
 def refusal(reason: str) -> QuartetError:
@@ -208,6 +197,8 @@ def counting(source: DataFrame, model: str, cores: int) -> DataFrame:
 
 def read_totals(spark: SparkSession, directory: str, model: str) -> dict[int, Totals]:
     """Read all producers' totals out of the last committed state."""
+    # Loading a state reports to a coordinator that the manager of queries brings; before the first query there is none.
+    _ = spark.streams.active
     source: Any = spark.read.format("statestore").option("path", Path(directory).as_uri())
     rows = source.option("stateVarName", producer_state.TOTALS).load().collect()
     return {row.key.producer_id: Totals(row.value.total, row.value.incorrect) for row in rows if row.key.model == model}
@@ -217,15 +208,14 @@ def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description="Count the inferences of the topic per producer.")
     parser.add_argument("--config", required=True, help="settings, a JSON file")
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    arguments = parser.parse_args()
+    configure_logging()
+    logging.getLogger("py4j").setLevel(logging.WARNING)
     try:
-        Stream(load(StreamSettings, parser.parse_args().config), stop).run()
+        settings = load(StreamSettings, arguments.config)
+        Stream(settings, Service()).run()
     except QuartetError as error:
-        log.error("%s", error)
-        return error.code
+        return fail(error)
     return ExitCode.OK
 
 
