@@ -12,6 +12,7 @@ import json
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,15 @@ _SILENCE_SECONDS = 30.0
 _BATCH = 1000
 
 Document = Mapping[str, Any]
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Turn Unavailable into an exit status: a command that is run by hand does not wait for servers."""
+    try:
+        yield
+    except kafka_client.Unavailable as error:
+        raise QuartetError(ExitCode.UNAVAILABLE, str(error)) from error
 
 
 class Auditor:

@@ -164,16 +164,23 @@ class Evidence:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def lag(self, group: str) -> int:
-        """Return how many records a group has not yet committed."""
+        """Return how many records a group (images, inferences, inference) has not yet committed."""
         topic = self.topics[self.inferences_topic if group == "inferences" else self.images_topic]
-        done = self.committed.get(group, {})
-        return sum(max(0, end - max(done.get(p, 0), topic.begin.get(p, 0))) for p, end in topic.end.items())
+        return unread(topic, self.committed.get(group, {}))
 
     def stream_lag(self) -> int:
         """Return how many records of the inferences the stream has not yet counted."""
-        topic = self.topics[self.inferences_topic]
-        ends = [result.offsets or {} for result in self.stream]
-        return sum(end - max([topic.begin.get(p, 0), *(o.get(p, 0) for o in ends)]) for p, end in topic.end.items())
+        return uncounted(self.topics[self.inferences_topic], self.stream)
+
+
+def unread(topic: TopicRange, committed: Offsets) -> int:
+    """Return how many of a topic's records lie at or after the committed offsets."""
+    return sum(max(0, end - max(committed.get(p, 0), topic.begin.get(p, 0))) for p, end in topic.end.items())
+
+
+def uncounted(topic: TopicRange, stream: Sequence[Result]) -> int:
+    """Return how many of a topic's records lie at or after the offsets of the stream's documents."""
+    return unread(topic, {p: max((r.offsets or {}).get(p, 0) for r in stream) for p in topic.end} if stream else {})
 
 
 class _Placed(Protocol):

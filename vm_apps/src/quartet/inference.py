@@ -6,6 +6,7 @@ again: duplicates are harmless, since the first record of an id and model is the
 
 from __future__ import annotations
 
+import argparse
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -181,12 +182,15 @@ def check_partitions(images: tuple[str, int], inferences: tuple[str, int]) -> No
         raise QuartetError(ExitCode.CONFIGURATION, message)
 
 
-def run(options: settings.InferenceSettings, *, accept_loss: bool = False) -> ExitCode:
-    """Run until the process shall stop.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `quartet inference`."""
+    parser.add_argument("--config", required=True, metavar="FILE", help="settings (JSON)")
+    parser.add_argument("--accept-loss", action="store_true", help="go on although records were deleted before they were read")
 
-    Raises:
-        QuartetError: the process must end.
-    """
+
+def run(arguments: argparse.Namespace) -> int:
+    """Classify images until the process shall stop."""
+    options = settings.load(settings.InferenceSettings, arguments.config)
     from quartet.classifier import Classifier  # noqa: PLC0415 (torch; the strategy above does without)
 
     kafka_client.require_crc32c()
@@ -199,7 +203,7 @@ def run(options: settings.InferenceSettings, *, accept_loss: bool = False) -> Ex
     metrics.serve(options.metrics_port)
     metrics.BUILD.labels("inference", __version__, f"{model.description.model} {where}").set(1)
     service.ready(f"model {model.description.model} on {where}")
-    consumer = _connect(service, options, password, accept_loss=accept_loss)
+    consumer = _connect(service, options, password, accept_loss=arguments.accept_loss)
     if consumer is None:
         return ExitCode.OK
     topics = options.topics

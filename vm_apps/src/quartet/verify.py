@@ -6,6 +6,7 @@ its own offsets; the batch once everything has drained.
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -441,16 +442,20 @@ def _split(image_id: str) -> tuple[int, str, int]:
     return contracts.parse_id(image_id)
 
 
-def run(options: settings.AuditorSettings, ledgers: str, output: str | None) -> ExitCode:
-    """Collect, judge, show the table and write the JSON.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `quartet verify`."""
+    parser.add_argument("--config", required=True, metavar="FILE", help="the auditor's settings (JSON)")
+    parser.add_argument("--ledgers", required=True, metavar="FILE", help="what `quartet ledger export` printed")
+    parser.add_argument("--json", metavar="FILE", help="write all figures there")
 
-    Raises:
-        QuartetError: the ledgers cannot be read, a server refuses the auditor.
-        Unavailable: a server does not answer.
-    """
-    promised = audit_reader.read_ledgers(ledgers)
-    verdict = judge(audit_reader.Auditor(options).collect(), promised)
-    if output is not None:
-        Path(output).write_text(json.dumps(verdict.as_json(), indent=1), encoding="utf-8")
+
+def run(arguments: argparse.Namespace) -> int:
+    """Collect, judge, show the table and write the JSON."""
+    options = settings.load(settings.AuditorSettings, arguments.config)
+    ledgers = audit_reader.read_ledgers(arguments.ledgers)
+    with audit_reader.reachable():
+        verdict = judge(audit_reader.Auditor(options).collect(), ledgers)
+    if arguments.json is not None:
+        Path(arguments.json).write_text(json.dumps(verdict.as_json(), indent=1), encoding="utf-8")
     print(table(verdict))
     return ExitCode.FAILED if verdict.broken else ExitCode.OK
