@@ -184,7 +184,7 @@ class Auditor:
         stream, batch = self.stream(), self.batch()
         stored_images, stored_inferences = self.stored_images(), self.stored_inferences()
         letters_range, letters = self.read_topic(topics.dead_letters)
-        dead_letters, resolved = dead_letter_records(letters)
+        dead_letters = dead_letter_records(letters)
         images_range, image_log = self.read_topic(topics.images)
         images, refused_images = image_records(image_log)
         inferences_range, inference_log = self.read_topic(topics.inferences)
@@ -197,7 +197,6 @@ class Auditor:
             refused_images=refused_images,
             refused_inferences=refused_inferences,
             dead_letters=dead_letters,
-            resolved=resolved,
             stored_images=stored_images,
             stored_inferences=stored_inferences,
             batch=batch,
@@ -297,21 +296,18 @@ def inference_records(records: Iterator[Any]) -> tuple[list[InferenceRecord], fr
     return good, frozenset(bad)
 
 
-def dead_letter_records(records: Iterator[Any]) -> tuple[list[DeadLetter], frozenset[tuple[str, int, int]]]:
-    """Decode the dead letters, one for each refused record, and the places of those that were resolved."""
+def dead_letter_records(records: Iterator[Any]) -> list[DeadLetter]:
+    """Decode the dead letters, one for each refused record."""
     letters: dict[tuple[str, int, int], DeadLetter] = {}
-    resolved = set()
     for record in records:
         if record.value is None:
-            topic, partition, offset = bytes(record.key).decode().rsplit("/", 2)
-            resolved.add((topic, int(partition), int(offset)))
             continue
         letter = contracts.decode_dead_letter(record.value)
         letters.setdefault(
             (letter.topic, letter.partition, letter.offset),
             DeadLetter(letter.topic, letter.partition, letter.offset, named_id(letter.key), letter.cause.value),
         )
-    return list(letters.values()), frozenset(resolved)
+    return list(letters.values())
 
 
 def named_id(key: bytes | None) -> str | None:

@@ -151,7 +151,6 @@ class Evidence:
     refused_images: frozenset[tuple[int, int]]
     refused_inferences: frozenset[tuple[int, int]]
     dead_letters: Sequence[DeadLetter]
-    resolved: frozenset[tuple[str, int, int]]
     stored_images: Sequence[StoredImage]
     stored_inferences: Sequence[StoredInference]
     batch: Sequence[Result]

@@ -85,8 +85,7 @@ def look(auditor: audit_reader.Auditor) -> Standing:
     topics = auditor.settings.topics
     committed, stream = auditor.committed(), auditor.stream()
     _, letters = auditor.read_topic(topics.dead_letters)
-    dead, resolved = audit_reader.dead_letter_records(letters)
-    causes = Counter(d.cause for d in dead if (d.topic, d.partition, d.offset) not in resolved)
+    causes = Counter(letter.cause for letter in audit_reader.dead_letter_records(letters))
     return Standing(
         model=auditor.settings.model,
         topics=auditor.ranges(topics.images, topics.inferences, topics.dead_letters),

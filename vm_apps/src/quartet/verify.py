@@ -147,8 +147,24 @@ class _Case:
         self.refused_places = {(d.partition, d.offset): d for d in refused}
         self.refused_ids = {d.id: d for d in refused if d.id is not None and d.cause != "id-conflict"}
         self.refused_inferences = {(d.partition, d.offset) for d in evidence.dead_letters if d.topic == evidence.inferences_topic}
-        self.unresolved = self.refused_places.keys() - {(p, o) for t, p, o in evidence.resolved if t == evidence.images_topic}
+        # a refused record that was sent again and is stored now is resolved
+        self.unresolved = {
+            place
+            for place, d in self.refused_places.items()
+            if d.cause == "id-conflict" or d.id not in self.stored or self.place_of(d.id) == place
+        }
         self.drained = all(evidence.lag(group) == 0 for group in ("images", "inferences", "inference")) and evidence.stream_lag() == 0
+
+    def place_of(self, image_id: str) -> tuple[int, int]:
+        """Return partition and offset of the record that was stored."""
+        return self.stored[image_id].partition, self.stored[image_id].offset
+
+    def first_of(self, image_id: str) -> list[ImageRecord]:
+        """Return the first record of an id: of each partition, if a client sent it to several."""
+        firsts: dict[int, ImageRecord] = {}
+        for record in self.sent.get(image_id, []):
+            firsts.setdefault(record.partition, record)
+        return list(firsts.values())
 
     def committed(self, group: str, partition: int, offset: int) -> bool:
         return offset < self.evidence.committed.get(group, {}).get(partition, 0)
@@ -218,7 +234,8 @@ class _Case:
             ]
         rule.blame("several documents", doubled)
         rule.blame("documents whose id is not made of their fields", wrong_id)
-        rule.blame("ids in several partitions", several)
+        if several:
+            rule.notes.append(f"ids that a client sent to several partitions, so that no order says which is first: {_some(several)}")
         rule.blame("other bytes under the same id, not refused as id-conflict", not_refused)
         return rule
 
@@ -228,12 +245,10 @@ class _Case:
         for document in self.stored.values():
             if document.digest.hex() != document.payload_sha256:
                 field_wrong.append(document.id)
-            records = self.sent.get(document.id)
-            if records:
-                first = records[0]
-                if document.digest != first.digest:
+            if firsts := self.first_of(document.id):
+                if document.digest not in [r.digest for r in firsts]:
                     topic_wrong.append(document.id)
-                elif (document.actual_value, document.captured_at) != (first.actual_value, first.captured_at):
+                elif (document.actual_value, document.captured_at) not in [(r.actual_value, r.captured_at) for r in firsts]:
                     fields_wrong.append(document.id)
             ledger = self.ledgers.get((document.producer_id, document.run))
             if ledger is not None and ledger.digest(document.sequence) not in (None, document.digest):

@@ -1,0 +1,150 @@
+"""Evidence of a small run that holds, to be spoilt by tests."""
+
+import hashlib
+from dataclasses import replace
+
+from quartet import counting
+from quartet.evidence import (
+    DeadLetter,
+    Evidence,
+    ImageRecord,
+    InferenceRecord,
+    Ledger,
+    Result,
+    StoredImage,
+    StoredInference,
+    TopicRange,
+)
+
+MODEL = "0123456789ab"
+COUNT = 6
+PARTITIONS = 2
+
+
+def digest(producer_id, sequence):
+    return hashlib.sha256(f"{producer_id} {sequence}".encode()).digest()
+
+
+def image_id(producer_id, sequence):
+    return f"{producer_id}-a-{sequence:012d}"
+
+
+def image(producer_id, sequence, partition, offset):
+    captured = 1_000_000 * sequence
+    return ImageRecord(
+        image_id(producer_id, sequence),
+        producer_id,
+        "a",
+        sequence,
+        "cat",
+        captured,
+        captured,
+        digest(producer_id, sequence),
+        partition,
+        offset,
+    )
+
+
+def inference(record, offset):
+    """Producer 102's odd images are taken for dogs."""
+    label = "dog" if record.producer_id == 102 and record.sequence % 2 else "cat"
+    return InferenceRecord(
+        record.id,
+        record.producer_id,
+        "a",
+        record.sequence,
+        MODEL,
+        label,
+        record.actual_value,
+        0.9,
+        record.captured_at,
+        record.captured_at + 30_000,
+        record.partition,
+        offset,
+    )
+
+
+def stored_image(record):
+    return StoredImage(
+        record.id,
+        record.producer_id,
+        "a",
+        record.sequence,
+        record.actual_value,
+        record.captured_at,
+        record.captured_at + 20_000,
+        record.digest.hex(),
+        record.digest,
+        record.partition,
+        record.offset,
+    )
+
+
+def stored_inference(record):
+    return StoredInference(
+        f"{record.id}/{record.model}",
+        record.id,
+        record.producer_id,
+        record.model,
+        record.image_prediction,
+        record.actual_value,
+        record.confidence,
+        record.captured_at,
+        record.inferred_at,
+        record.partition,
+        record.offset,
+    )
+
+
+def ledgers():
+    return [
+        Ledger(p, "a", COUNT, counting.SeenSequences(range(COUNT)), COUNT, b"".join(digest(p, s) for s in range(COUNT)))
+        for p in (101, 102)
+    ]
+
+
+def good_run():
+    """Two producers, six images each, partition = sequence mod 2."""
+    images, ends = [], [0] * PARTITIONS
+    for producer_id in (101, 102):
+        for sequence in range(COUNT):
+            partition = sequence % PARTITIONS
+            images.append(image(producer_id, sequence, partition, ends[partition]))
+            ends[partition] += 1
+    inferences = [inference(record, record.offset) for record in images]
+    offsets = dict(enumerate(ends))
+    whole = TopicRange(dict.fromkeys(offsets, 0), offsets)
+    results = [Result(101, 6, 0, MODEL, 1, None), Result(102, 6, 3, MODEL, 1, None)]
+    return Evidence(
+        taken_at=0,
+        model=MODEL,
+        images=images,
+        inferences=inferences,
+        refused_images=frozenset(),
+        refused_inferences=frozenset(),
+        dead_letters=[],
+        stored_images=[stored_image(record) for record in images],
+        stored_inferences=[stored_inference(record) for record in inferences],
+        batch=results,
+        stream=[replace(r, offsets=offsets) for r in results],
+        topics={"images": whole, "inferences": whole, "dead-letters": TopicRange({0: 0}, {0: 0})},
+        images_topic="images",
+        inferences_topic="inferences",
+        committed=dict.fromkeys(("images", "inferences", "inference"), offsets),
+        versions={"database": "SecantusDB (0.7)"},
+    )
+
+
+def dead_letter(record, cause="database-rejected"):
+    return DeadLetter("images", record.partition, record.offset, record.id, cause)
+
+
+def without(records, record_id):
+    return [record for record in records if record.id != record_id]
+
+
+def added_end(evidence, topic, partition):
+    """One more record at the end of a partition."""
+    extent = evidence.topics[topic]
+    longer = TopicRange(extent.begin, {**extent.end, partition: extent.end[partition] + 1})
+    return {**evidence.topics, topic: longer}
