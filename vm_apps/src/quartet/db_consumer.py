@@ -284,7 +284,8 @@ class Store:
         if len(self._rejections) > self._most_rejections:
             reason = next(iter(refused.values()), "")
             message = (
-                f"the database refused {len(self._rejections)} documents within a minute (the limit is {self._most_rejections}), the last with: {reason}. "
+                f"the database refused {len(self._rejections)} documents within a minute (the limit is {self._most_rejections}), "
+                f"the last with: {reason}. "
                 "Nothing of this batch was committed; compare the collection's validator with this release"
             )
             raise QuartetError(ExitCode.REJECTED, message)

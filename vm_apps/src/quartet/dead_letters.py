@@ -7,6 +7,7 @@ stored by then is resolved, because every write happens once.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -52,10 +53,8 @@ class DeadLetterWriter:
         """Close the producer; the next write opens another."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            try:
+            with contextlib.suppress(kafka_errors.KafkaError):
                 producer.close(timeout=1)
-            except kafka_errors.KafkaError:
-                pass
 
 
 class DeadLetters:

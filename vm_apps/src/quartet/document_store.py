@@ -12,7 +12,8 @@ from pymongo import errors as mongo_errors
 from quartet.kafka_client import Unavailable
 from quartet.mongodb_client import translated
 
-# The server's codes for a document that it will never accept: BadValue, TypeMismatch, InvalidBSON, DocumentValidationFailure, BSONObjectTooLarge
+# The server's codes for a document that it will never accept:
+# BadValue, TypeMismatch, InvalidBSON, DocumentValidationFailure, BSONObjectTooLarge
 _DATA_ERRORS: Final = frozenset({2, 14, 22, 121, 10334})
 
 
