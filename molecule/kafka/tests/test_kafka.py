@@ -22,18 +22,17 @@ options = dict(bootstrap_servers=address, security_protocol="SASL_SSL", sasl_mec
                sasl_plain_password=password or secret.read_text(), ssl_context=ssl.create_default_context(cafile="/etc/quartet/pki/ca.crt"))
 try:
     if what == "write":
-        producer = kafka.KafkaProducer(**options, enable_idempotence=True, max_block_ms=10000, request_timeout_ms=10000, delivery_timeout_ms=20000,
-                                       max_request_size=1 << 20)
-        answer = producer.send(topic, key=b"k", value=b"v" * int(group or 3072), partition=0).get(timeout=20).offset
+        producer = kafka.KafkaProducer(**options, enable_idempotence=True, max_block_ms=5000, request_timeout_ms=5000,
+                                       delivery_timeout_ms=10000, max_request_size=1 << 20)
+        answer = producer.send(topic, key=b"k", value=b"v" * int(group or 3072), partition=0).get(timeout=10).offset
     else:
-        consumer = kafka.KafkaConsumer(topic, **options, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False)
+        consumer = kafka.KafkaConsumer(**options, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False)
+        consumer.assign([kafka.TopicPartition(topic, 0)])
         found = []
-        for _ in range(20):
-            found += [record.timestamp_type for records in consumer.poll(1000).values() for record in records]
-            if found:
-                break
+        while not found:
+            found = [record.timestamp_type for records in consumer.poll(1000).values() for record in records]
         consumer.commit()
-        answer = found[:1]
+        answer = found[0]
     print(json.dumps({"answer": answer}))
 except KafkaError as error:
     print(json.dumps({"refused": type(error).__name__}))
@@ -45,8 +44,8 @@ def ask(host):
     """Produce or consume as a user."""
 
     def run(what, user, topic="frames", group="", password=""):
-        command = f"/opt/quartet/kafka/current/bin/python -c {shlex.quote(CLIENT)} {what} {user} {shlex.quote(password)} {topic} {shlex.quote(group)}"
-        result = host.run(f"timeout 60 {command}")
+        words = ["/opt/quartet/kafka/current/bin/python", "-c", CLIENT, what, user, password, topic, group]
+        result = host.run(f"timeout 60 {shlex.join(words)}")
         assert result.rc == 0, result.stderr + journal(host)
         return json.loads(result.stdout)
 
@@ -76,7 +75,9 @@ def test_unit_is_confined(host):
 
 @pytest.mark.parametrize("port", [9092, 9093, 9094])
 def test_port_answers_tls_with_our_certificate(host, address, port):
-    answer = host.run(f"openssl s_client -connect {address}:{port} -CAfile {PKI}/ca.crt -verify_return_error -verify_ip {address} < /dev/null")
+    answer = host.run(
+        f"openssl s_client -connect {address}:{port} -CAfile {PKI}/ca.crt -verify_return_error -verify_ip {address} < /dev/null"
+    )
     assert "Verification: OK" in answer.stdout, answer.stderr
 
 
@@ -113,11 +114,13 @@ def test_the_command_line_tools_work(host, address):
 def test_who_may_writes_and_reads(ask):
     assert isinstance(ask("write", "writer")["answer"], int)
     # 1: the broker's clock, not the producer's
-    assert ask("read", "reader", group="readers-1")["answer"] == [1]
+    assert ask("read", "reader", group="readers-1")["answer"] == 1
 
 
-def test_wrong_password_is_refused(ask):
-    assert ask("write", "writer", password="wrong")["refused"] == "SaslAuthenticationFailedError"
+def test_wrong_password_is_refused(host, ask):
+    # kafka-python tries again until its own timeout, so the broker says what it was.
+    assert "refused" in ask("write", "writer", password="wrong")
+    assert "due to invalid credentials with SASL mechanism SCRAM-SHA-512" in journal(host)
 
 
 def test_foreign_topic_is_refused(ask):
@@ -153,8 +156,9 @@ def test_password_shows_nowhere(host):
 def test_acknowledged_records_survive_a_kill(host, ask):
     before = ask("write", "writer")["answer"]
     host.check_output("systemctl kill --signal=KILL kafka.service")
-    host.check_output("for i in $(seq 60); do ss -Hltn 'sport = 9093' | grep -q . && exit 0; sleep 0.5; done; exit 1")
-    assert ask("write", "writer")["answer"] > before
+    answers = (ask("write", "writer") for _ in range(10))
+    after = next(answer["answer"] for answer in answers if "answer" in answer)
+    assert after > before, journal(host)
 
 
 def test_tarball_was_installed_beside_the_jars(host):

@@ -7,7 +7,8 @@ DOCUMENTATION = r"""
 module: kafka_acl
 short_description: Keep the access rules of principals
 description:
-  - Makes the missing rules (allow, from any host) and removes all others of the principals that are listed. Rules of other principals are left alone.
+  - Makes the missing rules (allow, from any host) and removes all others of the principals that are listed.
+  - Rules of other principals are left alone.
 options:
   bootstrap: {description: Address of the broker's listener for certificates, type: str, required: true}
   certificate: {description: The administrator's key and certificate, type: path, required: true}
@@ -64,9 +65,7 @@ def main() -> None:
                     "*",
                     ACLOperation[operation.upper()],
                     ACLPermissionType.ALLOW,
-                    ResourcePattern(
-                        ResourceType[rule["resource"].upper()], rule["name"], ACLResourcePatternType[rule["pattern"].upper()]
-                    ),
+                    ResourcePattern(ResourceType[rule["resource"].upper()], rule["name"], ACLResourcePatternType[rule["pattern"].upper()]),
                 )
                 for rule in module.params["acls"]
                 for operation in rule["operations"]
@@ -89,8 +88,10 @@ def main() -> None:
                     module.fail_json(msg=f"Kafka did not delete {len(refused)} rules: {', '.join(e.__name__ for e in refused)}")
         module.exit_json(
             changed=bool(missing or surplus),
-            diff={"before": "".join(f"{rule}\n" for rule in sorted(map(str, current))),
-                  "after": "".join(f"{rule}\n" for rule in sorted(map(str, wanted)))},
+            diff={
+                "before": "".join(f"{rule}\n" for rule in sorted(map(str, current))),
+                "after": "".join(f"{rule}\n" for rule in sorted(map(str, wanted))),
+            },
         )
 
 

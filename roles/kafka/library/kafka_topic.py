@@ -74,7 +74,7 @@ def main() -> None:
         changes = {}
         for name in existing:
             sets = {key: ("SET", value) for key, value in config[name].items() if before[name].get(key) != value}
-            resets = {key: ("DELETE", None) for key in before[name].keys() - config[name].keys()}
+            resets = dict.fromkeys(before[name].keys() - config[name].keys(), ("DELETE", None))
             if sets or resets:
                 changes[name] = {**sets, **resets}
         if not module.check_mode:

@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: kafka_user
 short_description: Keep the users that log in by SCRAM-SHA-512
 description:
-  - Makes missing users, and sets the password of those who cannot log in with it. Kafka tells nobody a stored password, so the module tries each.
-  - Users that are not listed are left alone.
+  - Makes missing users, and sets the password of those who cannot log in with it.
+  - Kafka tells nobody a stored password, so the module tries each. Users that are not listed are left alone.
 options:
   bootstrap: {description: Address of the broker's listener for certificates, type: str, required: true}
   certificate: {description: The administrator's key and certificate, type: path, required: true}
@@ -27,6 +27,7 @@ options:
 author: Quartet
 """
 
+import logging
 import ssl
 from typing import Any
 
@@ -42,11 +43,25 @@ USER = {
 }
 
 
+class Refusals(logging.Handler):
+    """Notices that the broker refused a password: kafka-python then tries again until a timeout, and only logs the cause."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        self.seen |= any(type(argument).__name__ == "SaslAuthenticationFailedError" for argument in arguments)
+
+
 def can_log_in(parameters: dict[str, Any], name: str, password: str) -> bool:
     """Try the password; raise what is not a refusal of it."""
     from kafka import KafkaAdminClient  # noqa: PLC0415  (administrator() reports its absence)
-    from kafka.errors import SaslAuthenticationFailedError  # noqa: PLC0415
+    from kafka.errors import KafkaError  # noqa: PLC0415
 
+    refusals = Refusals()
+    logging.getLogger("kafka").addHandler(refusals)
     try:
         KafkaAdminClient(
             bootstrap_servers=parameters["login"],
@@ -55,10 +70,14 @@ def can_log_in(parameters: dict[str, Any], name: str, password: str) -> bool:
             sasl_mechanism=MECHANISM,
             sasl_plain_username=name,
             sasl_plain_password=password,
-            bootstrap_timeout_ms=parameters["timeout"] * 1000,
+            bootstrap_timeout_ms=3000,
         ).close()
-    except SaslAuthenticationFailedError:
-        return False
+    except KafkaError:
+        if refusals.seen:
+            return False
+        raise
+    finally:
+        logging.getLogger("kafka").removeHandler(refusals)
     return True
 
 
