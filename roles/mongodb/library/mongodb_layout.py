@@ -1,0 +1,215 @@
+"""Brings collections, indexes, roles and users to what is wanted, over one connection, and changes nothing that is right already."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mongodb_layout
+short_description: Lay out collections, roles and users of a database server
+description:
+  - Compares what is there with what is wanted, over one connection, and changes only what differs. Nothing is ever dropped.
+options:
+  host: {type: str, required: true, description: Address}
+  port: {type: int, required: true, description: Port}
+  ca_file: {type: path, required: true, description: Authority that signed the server's certificate}
+  admin_password: {type: str, required: true, description: Password of the user admin}
+  replica_set: {type: str, default: '', description: Replica set to initiate where there is none}
+  member: {type: str, default: '', description: Address of this member in the replica set}
+  collections: {type: list, elements: dict, default: [], description: 'database, name, validator, indexes (name, keys, unique)'}
+  roles: {type: list, elements: dict, default: [], description: 'name, privileges (database, collection, actions)'}
+  users: {type: list, elements: dict, default: [], description: 'name, password, roles'}
+  timeout: {type: int, default: 30, description: Seconds to wait for the server}
+author: Quartet
+"""
+
+EXAMPLES = r"""
+- name: Lay out the databases
+  mongodb_layout:
+    host: 192.0.2.1
+    port: 27017
+    ca_file: /etc/quartet/pki/ca.crt
+    admin_password: "{{ password }}"
+    collections: [{database: kafka_db, name: image}]
+"""
+
+RETURN = r"""
+changes: {description: What was changed, or would be, type: list, returned: always, elements: str}
+server: {description: What buildInfo says, type: dict, returned: always}
+"""
+
+import time
+import traceback
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    import pymongo
+    from pymongo import errors
+except ImportError:
+    pymongo = None
+    IMPORT_ERROR = traceback.format_exc()
+
+NO_SUCH_NAMESPACE = 26
+NOT_YET_INITIALIZED = 94
+
+
+class Layout:
+    """One server, what it shall be, and what was changed for that."""
+
+    def __init__(self, module, client):
+        self.module = module
+        self.client = client
+        self.changes = []
+
+    def change(self, text, act):
+        """Note a change, and make it unless this is check mode."""
+        self.changes.append(text)
+        if not self.module.check_mode:
+            act()
+
+    def replica_set(self, name, member):
+        """Initiate the replica set of one member."""
+        try:
+            self.client.admin.command("replSetGetStatus")
+        except errors.OperationFailure as error:
+            if error.code != NOT_YET_INITIALIZED:
+                raise
+            config = {"_id": name, "members": [{"_id": 0, "host": member}]}
+            self.change("replica set %s" % name, lambda: self.client.admin.command("replSetInitiate", config))
+            self.wait_for_primary()
+
+    def wait_for_primary(self):
+        """Wait until writes are taken."""
+        for _ in range(60):
+            if self.module.check_mode or self.client.admin.command("hello").get("isWritablePrimary"):
+                return
+            time.sleep(0.5)
+        self.module.fail_json(msg="the replica set has no primary after 30 s")
+
+    def collection(self, wanted):
+        """Make a collection with its validator and indexes."""
+        database = self.client[wanted["database"]]
+        name = "%s.%s" % (wanted["database"], wanted["name"])
+        options = {"validator": {"$jsonSchema": wanted["validator"]}, "validationLevel": "strict", "validationAction": "error"}
+        options = options if wanted.get("validator") else {}
+        found = next(iter(database.list_collections(filter={"name": wanted["name"]})), None)
+        if found is None:
+            self.change("collection %s" % name, lambda: database.create_collection(wanted["name"], **options))
+        elif options and found.get("options", {}).get("validator") != options["validator"]:
+            self.change("validator of %s" % name, lambda: database.command("collMod", wanted["name"], **options))
+        have = {} if found is None else {index["name"]: index for index in database[wanted["name"]].list_indexes()}
+        for index in wanted.get("indexes") or []:
+            keys = list(index["keys"].items())
+            unique = bool(index.get("unique", False))
+            there = have.get(index["name"])
+            if there is None:
+                make = lambda keys=keys, index=index, unique=unique: database[wanted["name"]].create_index(keys, name=index["name"], unique=unique)
+                self.change("index %s of %s" % (index["name"], name), make)
+            elif list(there["key"].items()) != keys or bool(there.get("unique", False)) != unique:
+                self.module.fail_json(msg="index %s of %s is %s, wanted %s: drop it by hand or rename the wanted one" % (index["name"], name, dict(there), index))
+
+    def role(self, wanted):
+        """Make a role with exactly these privileges."""
+        privileges = [
+            {"resource": {"db": item["database"], "collection": item.get("collection", "")}, "actions": sorted(item["actions"])} for item in wanted["privileges"]
+        ]
+        found = self.client.admin.command("rolesInfo", {"role": wanted["name"], "db": "admin"}, showPrivileges=True)["roles"]
+        body = {"privileges": privileges, "roles": []}
+        if not found:
+            self.change("role %s" % wanted["name"], lambda: self.client.admin.command("createRole", wanted["name"], **body))
+            return
+        have = [{"resource": dict(item["resource"]), "actions": sorted(item["actions"])} for item in found[0].get("privileges", [])]
+        key = str
+        if sorted(have, key=key) != sorted(privileges, key=key):
+            self.change("privileges of role %s" % wanted["name"], lambda: self.client.admin.command("updateRole", wanted["name"], **body))
+
+    def user(self, wanted, log_in):
+        """Make a user with exactly these roles and this password."""
+        roles = [{"role": role, "db": "admin"} for role in sorted(wanted["roles"])]
+        found = self.client.admin.command("usersInfo", {"user": wanted["name"], "db": "admin"})["users"]
+        if not found:
+            body = {"pwd": wanted["password"], "roles": roles, "mechanisms": ["SCRAM-SHA-256"]}
+            self.change("user %s" % wanted["name"], lambda: self.client.admin.command("createUser", wanted["name"], **body))
+            return
+        have = sorted(({"role": item["role"], "db": item["db"]} for item in found[0].get("roles", [])), key=str)
+        if have != sorted(roles, key=str):
+            self.change("roles of user %s" % wanted["name"], lambda: self.client.admin.command("updateUser", wanted["name"], roles=roles))
+        if not log_in(wanted["name"], wanted["password"]):
+            body = {"pwd": wanted["password"], "mechanisms": ["SCRAM-SHA-256"]}
+            self.change("password of user %s" % wanted["name"], lambda: self.client.admin.command("updateUser", wanted["name"], **body))
+
+
+def connect(params, user, password):
+    """Return a client of this very server."""
+    return pymongo.MongoClient(
+        params["host"],
+        params["port"],
+        tls=True,
+        tlsCAFile=params["ca_file"],
+        username=user,
+        password=password,
+        authSource="admin",
+        authMechanism="SCRAM-SHA-256",
+        directConnection=True,
+        serverSelectionTimeoutMS=2000,
+        timeoutMS=20000,
+    )
+
+
+def main():
+    """Compare, change, report."""
+    dicts = {"type": "list", "elements": "dict", "default": []}
+    module = AnsibleModule(
+        argument_spec={
+            "host": {"type": "str", "required": True},
+            "port": {"type": "int", "required": True},
+            "ca_file": {"type": "path", "required": True},
+            "admin_password": {"type": "str", "required": True, "no_log": True},
+            "replica_set": {"type": "str", "default": ""},
+            "member": {"type": "str", "default": ""},
+            "collections": dicts,
+            "roles": dicts,
+            "users": dict(dicts, no_log=True),
+            "timeout": {"type": "int", "default": 30},
+        },
+        supports_check_mode=True,
+    )
+    if pymongo is None:
+        module.fail_json(msg=missing_required_lib("pymongo"), exception=IMPORT_ERROR)
+    params = module.params
+    client = connect(params, "admin", params["admin_password"])
+
+    def log_in(user, password):
+        try:
+            with connect(params, user, password) as other:
+                other.admin.command("connectionStatus")
+            return True
+        except errors.OperationFailure:
+            return False
+
+    end = time.monotonic() + params["timeout"]
+    while True:
+        try:
+            server = client.admin.command("buildInfo")
+            client.admin.command("connectionStatus")
+            break
+        except errors.OperationFailure as error:
+            module.fail_json(msg="the database does not accept the user admin with the password of the secrets folder: %s" % error)
+        except errors.PyMongoError as error:
+            if time.monotonic() > end:
+                module.fail_json(msg="no answer from %s:%s within %s s: %s" % (params["host"], params["port"], params["timeout"], error))
+            time.sleep(0.5)
+    layout = Layout(module, client)
+    if params["replica_set"]:
+        layout.replica_set(params["replica_set"], params["member"])
+    for wanted in params["collections"]:
+        layout.collection(wanted)
+    for wanted in params["roles"]:
+        layout.role(wanted)
+    for wanted in params["users"]:
+        layout.user(wanted, log_in)
+    known = {name: str(value) for name, value in server.items() if isinstance(value, str)}
+    module.exit_json(changed=bool(layout.changes), changes=layout.changes, server=known)
+
+
+if __name__ == "__main__":
+    main()
