@@ -1,0 +1,98 @@
+"""The daemons run, hardened, authenticated and out of reach where they should be."""
+
+import json
+
+import pytest
+
+DAEMONS = ("spark-master", "spark-worker")
+JOB = """
+import os
+from pyspark.sql import SparkSession
+builder = SparkSession.builder.master("spark://10.77.0.108:7077").config("spark.driver.host", "10.77.0.108").config("spark.cores.max", "1")
+for key, value in {"spark.executor.memory": "512m", "spark.driver.port": "7080", "spark.driver.blockManager.port": "7081"}.items():
+    builder = builder.config(key, value)
+spark = builder.getOrCreate()
+import time
+print("SUM", spark.sparkContext.parallelize(range(100), 4).map(lambda n: (time.sleep(1), n)[1]).sum())
+"""
+
+
+def unit(host, name, *properties):
+    return host.check_output(f"systemctl show --value --property={','.join(properties)} {name}")
+
+
+@pytest.fixture(autouse=True)
+def journal(host, request):
+    failed = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed:
+        for name in DAEMONS:
+            print(host.run(f"journalctl --no-pager --lines=50 --unit={name}").stdout)
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_runs(host, name):
+    assert host.service(name).is_running
+    assert host.service(name).is_enabled
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_is_hardened(host, name):
+    assert host.run(f"systemd-analyze security --offline=true --threshold=15 --no-pager /etc/systemd/system/{name}.service").rc == 0
+
+
+def test_the_worker_is_registered(host):
+    page = json.loads(host.check_output("python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:8080/json/\").read().decode())'"))
+    assert page["status"] == "ALIVE"
+    assert [worker["state"] for worker in page["workers"]] == ["ALIVE"]
+
+
+def test_listens_where_it_should_and_nowhere_else(host):
+    lines = host.check_output("ss -Hltn").splitlines()
+    listening = {line.split()[3].replace("[::ffff:", "").replace("]", "") for line in lines}
+    assert {address for address in listening if not address.endswith(":22")} == {
+        "10.77.0.108:7077",
+        "10.77.0.108:7078",
+        "127.0.0.1:8080",
+        "127.0.0.1:8081",
+    }
+
+
+def run_job(host, secret_file):
+    host.check_output(f"install -m 0644 /dev/stdin /run/job.py <<'EOF'\n{JOB}\nEOF")
+    return host.run(
+        "systemd-run --quiet --wait --pipe --collect --unit=try-spark --property=User=quartet-spark "
+        f"--property=LoadCredential=java-options:{secret_file} --property=RuntimeMaxSec=120 "
+        "--property=PrivateTmp=true --setenv=SPARK_HOME=/opt/quartet/spark-home --setenv=SPARK_CONF_DIR=/etc/quartet/spark "
+        "--setenv=JAVA_HOME=/opt/quartet/spark-java --setenv=PYSPARK_PYTHON=/opt/quartet/spark/current/bin/python "
+        "--working-directory=/ /opt/quartet/spark/current/bin/python /run/job.py"
+    )
+
+
+def test_a_job_runs_and_its_secret_shows_nowhere(host):
+    secret = host.check_output("sed 's/.*=//' /etc/quartet/secrets/spark-java-options")
+    assert len(secret) == 64
+    # A process that shows it on purpose proves that the search finds what is there.
+    host.check_output("sh -c 'sed s/.*=// /etc/quartet/secrets/spark-java-options > /run/pattern'")
+    host.check_output("systemd-run --quiet --unit=show-secret sh -c 'CANARY=$(cat /run/pattern) exec sleep 600'")
+    host.check_output(
+        "systemd-run --quiet --unit=watch-secrets sh -c "
+        "'while sleep 0.5; do grep -lFs -f /run/pattern /proc/[0-9]*/environ /proc/[0-9]*/cmdline; done > /run/seen'"
+    )
+    job = run_job(host, "/etc/quartet/secrets/spark-java-options")
+    control = host.check_output("systemctl show --value --property=MainPID show-secret")
+    host.check_output("systemctl stop watch-secrets show-secret")
+    assert "SUM 4950" in job.stdout, job.stderr
+    assert set(host.check_output("cat /run/seen").splitlines()) == {f"/proc/{control}/environ"}
+
+
+def test_a_job_without_the_secret_is_refused(host):
+    host.check_output("install -m 0600 /dev/stdin /run/wrong <<'EOF'\n-Dspark.authenticate.secret=wrong\nEOF")
+    job = run_job(host, "/run/wrong")
+    assert job.rc != 0
+    assert "SUM" not in job.stdout
+
+
+def test_nothing_secret_can_be_read_by_others(host):
+    assert host.file("/etc/quartet/secrets/spark-java-options").mode == 0o600
+    assert "secret=" not in host.check_output("cat /etc/quartet/spark/spark-defaults.conf")
