@@ -19,7 +19,8 @@ what, user, password, topic, group = sys.argv[1:6]
 address = pathlib.Path("/etc/quartet/kafka/server.properties").read_text().split("advertised.listeners=")[1].split("CLIENT://")[1].split("\\n")[0].split(",")[0]
 secret = pathlib.Path("/etc/quartet/secrets", user)
 options = dict(bootstrap_servers=address, security_protocol="SASL_SSL", sasl_mechanism="SCRAM-SHA-512", sasl_plain_username=user,
-               sasl_plain_password=password or secret.read_text(), ssl_context=ssl.create_default_context(cafile="/etc/quartet/pki/ca.crt"))
+               sasl_plain_password=password or secret.read_text(), bootstrap_timeout_ms=5000,
+               ssl_context=ssl.create_default_context(cafile="/etc/quartet/pki/ca.crt"))
 try:
     if what == "write":
         producer = kafka.KafkaProducer(**options, enable_idempotence=True, max_block_ms=5000, request_timeout_ms=5000,
