@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
 
 from quartet import __version__
 from quartet.exit_codes import ExitCode, QuartetError
-from quartet.service import configure_logging, fail
+from quartet.service import Service, configure_logging, fail
 
+_CREDENTIALS_SECONDS: Final = 25.0
 COMMANDS: Final = {
     "producer": ("quartet.producer", "send the images of a data set"),
     "db-consumer": ("quartet.db_consumer", "store a topic in the database"),
@@ -48,7 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(parsed.run(parsed))
     except QuartetError as error:
-        return int(fail(error))
+        status = fail(error)
+        if status is ExitCode.CREDENTIALS and "NOTIFY_SOCKET" in os.environ:
+            # systemd has one RestartSec for all exit statuses; a wrong password is not tried every few seconds
+            Service().sleep(_CREDENTIALS_SECONDS)
+        return int(status)
     except BrokenPipeError:
         return int(ExitCode.FAILED)
 

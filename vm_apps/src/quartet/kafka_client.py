@@ -62,11 +62,33 @@ def require_crc32c() -> None:
         )
 
 
+class _Refusals(logging.Handler):
+    """Notices that Kafka refused a password: the client goes on trying and only logs the cause."""
+
+    reason: str | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for argument in record.args if isinstance(record.args, tuple) else ():
+            if isinstance(argument, kafka_errors.SaslAuthenticationFailedError):
+                self.reason = str(argument)
+
+
+_refusals = _Refusals()
+logging.getLogger("kafka").addHandler(_refusals)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn kafka-python's errors into the two that matter: wait (Unavailable), or stop and say why (QuartetError)."""
     try:
         yield
+        if _refusals.reason is not None:
+            raise kafka_errors.SaslAuthenticationFailedError(_refusals.reason)
+    except kafka_errors.KafkaTimeoutError as error:
+        if _refusals.reason is None:
+            raise Unavailable("kafka", f"no answer in time: {error}") from error
+        message = f"Kafka does not accept the user or the password: {_refusals.reason}"
+        raise QuartetError(ExitCode.CREDENTIALS, message) from error
     except (kafka_errors.SaslAuthenticationFailedError, kafka_errors.UnsupportedSaslMechanismError) as error:
         raise QuartetError(ExitCode.CREDENTIALS, f"Kafka does not accept the user or the password: {error}") from error
     except kafka_errors.AuthorizationError as error:
