@@ -176,9 +176,7 @@ def test_rule_5_a_refused_image_that_was_sent_again_is_resolved():
 
 def test_rule_7_no_inference():
     good = good_run()
-    assert broken(
-        replace(good, inferences=without(good.inferences, LOST), stored_inferences=without(good.stored_inferences, LOST))
-    ) == [
+    assert broken(replace(good, inferences=without(good.inferences, LOST), stored_inferences=without(good.stored_inferences, LOST))) == [
         7,
         8,
     ]
@@ -214,6 +212,12 @@ def test_rule_7_an_invented_inference_and_a_wrong_key():
     evidence = replace(good, inferences=[*good.inferences, ghost], topics=added_end(good, "inferences", 0))
     assert broken(evidence) == [7]
     assert broken(replace(good, stored_inferences=change(good.stored_inferences, LOST, key="x"))) == [7]
+
+
+def test_rule_7_a_stored_inference_that_is_not_in_the_topic():
+    good = good_run()
+    ghost = replace(good.stored_inferences[0], id="101-b-000000000000", key=f"101-b-000000000000/{MODEL}", offset=6)
+    assert broken(replace(good, stored_inferences=[*good.stored_inferences, ghost])) == [7]
 
 
 def test_rule_8_stream_and_batch():

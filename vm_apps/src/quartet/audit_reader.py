@@ -1,7 +1,7 @@
 """Reads what the judging commands judge, with the auditor's rights, which change nothing.
 
 The order makes the evidence judgeable while everything runs: first what was promised (ledgers, commits), then what must be there because
-of it (documents, then the topics up to their ends). What arrives in between is only ever too much, never missing.
+of it, each thing before what it was made from (documents, inferences, images). What arrives in between is too much, never missing.
 """
 
 from __future__ import annotations
@@ -185,10 +185,10 @@ class Auditor:
         stored_images, stored_inferences = self.stored_images(), self.stored_inferences()
         letters_range, letters = self.read_topic(topics.dead_letters)
         dead_letters = dead_letter_records(letters)
-        images_range, image_log = self.read_topic(topics.images)
-        images, refused_images = image_records(image_log)
         inferences_range, inference_log = self.read_topic(topics.inferences)
         inferences, refused_inferences = inference_records(inference_log)
+        images_range, image_log = self.read_topic(topics.images)
+        images, refused_images = image_records(image_log)
         return Evidence(
             taken_at=taken_at,
             model=self.settings.model,

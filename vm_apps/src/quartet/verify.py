@@ -308,6 +308,11 @@ class _Case:
         begin = self.evidence.topics[self.evidence.images_topic].begin
         if not any(begin.values()):  # where retention has deleted images, their inferences are older than the topic
             rule.blame("inferences of images that were never sent", sorted(self.inferred.keys() - self.sent.keys()))
+        begin = self.evidence.topics[self.evidence.inferences_topic].begin
+        rule.blame(
+            "stored, but not in the topic",
+            [i for i, d in documents.items() if i not in self.inferred and d.offset >= begin.get(d.partition, 0)],
+        )
         rule.blame("committed by inference, but no inference", lost)
         rule.blame("inference committed, but not stored", unstored)
         rule.blame("stored inference is not the first in the log", differ)
