@@ -1,0 +1,188 @@
+"""The worker and the DB consumer's strategy, killed and cut off at every point: nothing lost, nothing twice, poison set aside."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from memory_broker import Crash, Faults, MemoryHost, MemoryProducer, MemorySource, MemoryStore, MemoryTopic, away
+
+from quartet import contracts
+from quartet.contracts import Cause, Image
+from quartet.db_consumer import ImageDocuments, InferenceDocuments, Store
+from quartet.dead_letters import DeadLetterWriter
+from quartet.exit_codes import ExitCode, QuartetError
+from quartet.worker import Worker
+
+CORPUS = json.loads((Path(__file__).parent / "corpus/records.json").read_text())
+POINTS = ["poll", "before write", "half written", "after write", "before commit", "after commit", "acknowledgement"]
+
+
+class Pipeline:
+    """A topic, a database and dead letters that outlive the consumer's processes."""
+
+    def __init__(self, contract: Any = None, *, partitions: int = 3) -> None:
+        self.faults = Faults()
+        self.topic = MemoryTopic("images", partitions)
+        self.store = MemoryStore(self.faults)
+        self.dead_letters = MemoryProducer(self.faults)
+        self.contract = contract or ImageDocuments()
+        self.now = 0.0
+        self.host: MemoryHost | None = None
+        self.source: MemorySource | None = None
+
+    def send(self, image: Image) -> None:
+        key, value, headers = contracts.encode_image(image)
+        self.topic.append(image.sequence % len(self.topic.records), key, value, headers)
+
+    def clock(self) -> float:
+        self.now += 0.05
+        return self.now
+
+    def run(self, *, limit: int = 100) -> ExitCode:
+        """Run one process until everything is committed, or it dies."""
+        self.host = MemoryHost(self.topic.is_drained)
+        self.source = MemorySource(self.topic, self.faults)
+        strategy = Store(
+            self.contract,
+            self.store,
+            DeadLetterWriter(lambda: self.dead_letters, "dead-letters"),
+            topic_id=lambda: "a-topic-id",
+            rejections_per_minute=limit,
+            clock=self.clock,
+        )
+        return Worker(self.host, self.source, strategy, batch_size=7, batch_seconds=0, clock=self.clock).run()
+
+    def run_until_done(self) -> int:
+        """Start processes until one ends well; return how many died."""
+        for died in range(100):
+            try:
+                assert self.run() is ExitCode.OK
+                return died
+            except Crash:
+                continue
+        raise AssertionError("100 processes died")
+
+    def letters(self) -> list[contracts.DeadLetter]:
+        return [contracts.decode_dead_letter(value) for _, _, value in self.dead_letters.sent]
+
+
+def image(sequence: int, fill: int = 0) -> Image:
+    return Image(101, "first", sequence, "cat", 1_000_000 + sequence, bytes([(sequence + fill) % 256]) * contracts.IMAGE_BYTES)
+
+
+def stored_payloads(pipeline: Pipeline) -> dict[str, bytes]:
+    return {key: bytes(document["image"]) for key, document in pipeline.store.documents.items()}
+
+
+def sent_payloads(count: int) -> dict[str, bytes]:
+    return {image(sequence).id: image(sequence).payload for sequence in range(count)}
+
+
+def test_every_image_is_one_document_with_the_bytes_that_were_sent() -> None:
+    pipeline = Pipeline()
+    for sequence in range(50):
+        pipeline.send(image(sequence))
+    assert pipeline.run() is ExitCode.OK
+    assert stored_payloads(pipeline) == sent_payloads(50)
+    document = pipeline.store.documents["101-first-000000000004"]
+    assert document["kafka"] == {"topic": "images", "topic_id": "a-topic-id", "partition": 1, "offset": 1}
+    assert not pipeline.dead_letters.sent
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("fault", [Crash, away], ids=["killed", "cut off"])
+def test_a_fault_at_any_point_loses_nothing_and_doubles_nothing(point: str, fault: Any) -> None:
+    pipeline = Pipeline()
+    for sequence in range(40):
+        pipeline.send(image(sequence))
+    pipeline.topic.append(0, b"bad", b"poison", [])
+    pipeline.faults.at(point, fault(), fault())
+    pipeline.run_until_done()
+    assert stored_payloads(pipeline) == sent_payloads(40)
+    assert {(letter.topic, letter.partition, letter.offset) for letter in pipeline.letters()} == {("images", 0, 14)}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_kills_and_outages(seed: int) -> None:
+    chance = random.Random(seed)
+    pipeline = Pipeline()
+    for sequence in range(60):
+        pipeline.send(image(sequence))
+        if chance.random() < 0.3:
+            pipeline.send(image(chance.randrange(sequence + 1)))
+    for _ in range(12):
+        pipeline.faults.at(chance.choice(POINTS), Crash() if chance.random() < 0.5 else away())
+    pipeline.run_until_done()
+    assert stored_payloads(pipeline) == sent_payloads(60)
+    assert not pipeline.dead_letters.sent
+
+
+def test_polling_goes_on_while_the_database_is_away() -> None:
+    pipeline = Pipeline()
+    pipeline.send(image(0))
+    pipeline.faults.at("before write", *(away() for _ in range(4)))
+    pipeline.run()
+    assert pipeline.source is not None and pipeline.source.polls_while_paused > 4
+    assert pipeline.host is not None and any("paused, nothing is lost: mongodb: away" in line for line in pipeline.host.lines)
+
+
+def test_the_first_record_of_an_id_wins_and_another_image_is_a_conflict() -> None:
+    pipeline = Pipeline(partitions=1)
+    pipeline.send(image(1))
+    pipeline.send(image(1))
+    pipeline.send(image(1, fill=9))
+    pipeline.run()
+    pipeline.send(image(1, fill=9))
+    pipeline.run()
+    assert stored_payloads(pipeline) == {image(1).id: image(1).payload}
+    assert [(letter.offset, letter.cause) for letter in pipeline.letters()] == [(2, Cause.ID_CONFLICT), (3, Cause.ID_CONFLICT)]
+    assert pipeline.letters()[0].value == image(1, fill=9).payload
+
+
+@pytest.mark.parametrize("topic", ["images", "inferences"])
+def test_every_poison_of_the_corpus_is_set_aside_once_and_its_neighbours_are_stored(topic: str) -> None:
+    rows = [row for row in CORPUS if row["topic"] == topic]
+    pipeline = Pipeline(ImageDocuments() if topic == "images" else InferenceDocuments())
+    for row in rows:
+        key, value = (None if row[name] is None else base64.b64decode(row[name]) for name in ("key", "value"))
+        headers = [(name, None if content is None else base64.b64decode(content)) for name, content in row["headers"]]
+        pipeline.topic.append(0, key, value, headers)
+    assert pipeline.run() is ExitCode.OK
+    refused = {letter.offset: letter.cause.value for letter in pipeline.letters()}
+    assert refused == {offset: row["cause"] for offset, row in enumerate(rows) if not row["valid"]}
+    assert len(pipeline.letters()) == len(refused)
+    assert pipeline.store.documents
+
+
+def test_a_document_that_the_database_refuses_goes_to_the_dead_letters() -> None:
+    pipeline = Pipeline()
+    pipeline.store.refuse = lambda document: "121: no" if document["sequence"] == 3 else None
+    for sequence in range(10):
+        pipeline.send(image(sequence))
+    pipeline.run()
+    assert [letter.cause for letter in pipeline.letters()] == [Cause.DATABASE_REJECTED]
+    assert len(pipeline.store.documents) == 9
+
+
+def test_a_database_that_refuses_everything_stops_the_unit_before_the_topic_is_drained() -> None:
+    pipeline = Pipeline()
+    pipeline.store.refuse = lambda document: "121: no"
+    for sequence in range(100):
+        pipeline.send(image(sequence))
+    with pytest.raises(QuartetError) as stopped:
+        pipeline.run(limit=20)
+    assert stopped.value.code is ExitCode.REJECTED
+    assert len(pipeline.letters()) <= 20
+    assert not pipeline.topic.is_drained()
+
+
+def test_an_unlabelled_image_is_stored_without_a_label() -> None:
+    pipeline = Pipeline()
+    pipeline.send(Image(5, "x", 0, None, 1, bytes(contracts.IMAGE_BYTES)))
+    pipeline.run()
+    assert "actual_value" not in pipeline.store.documents["5-x-000000000000"]
