@@ -28,7 +28,7 @@ _VERSION: Final = 1
 GLYPHS: Final = {
     "airplane": "✈🛩🛫",
     "automobile": "🚗🚙🚘",
-    "bird": "🐦🐤🦆",
+    "bird": "🐦🕊🦅",
     "cat": "🐱🐈😺",
     "deer": "🦌",
     "dog": "🐶🐕🐩",

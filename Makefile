@@ -1,0 +1,70 @@
+# Each verb prints and runs one command that you could type. INVENTORY=lab (default), cloud or single.
+INVENTORY ?= lab
+IMAGES ?= 2000
+RUN ?=
+ID ?=
+PLAY = .venv/bin/ansible-playbook -i inventory/$(INVENTORY)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup doctor deploy run status verify report trace wait lab lab-down drill lint test test-fast
+
+help: ## show this
+	@echo "make VERB [INVENTORY=lab|cloud|single]"; echo
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do printf '  %-10s %s\n' "$$verb" "$$text"; done
+
+setup: .venv/.complete ## make .venv with Ansible and the tools that test, by hash
+.venv/.complete: requirements/controller.txt
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/controller.txt
+	touch $@
+
+doctor: ## look whether the lab can run here; changes nothing
+	python3 lab/doctor
+
+deploy: .venv/.complete ## install, configure and start everything
+	$(PLAY) site.yml
+
+run: .venv/.complete ## send images: IMAGES=2000, RUN=name resumes or replays a run
+	$(PLAY) playbooks/run.yml -e images=$(IMAGES) $(if $(RUN),-e run=$(RUN))
+
+status: .venv/.complete ## show what every part does at this moment
+	$(PLAY) playbooks/status.yml
+
+wait: .venv/.complete ## wait until everything that was sent is stored, classified and counted
+	$(PLAY) playbooks/wait.yml
+
+verify: .venv/.complete ## recount everything in plain Python and compare
+	$(PLAY) playbooks/verify.yml
+
+report: .venv/.complete ## verify, and make the page, the CSV and the chart in reports/
+	$(PLAY) playbooks/report.yml
+
+trace: .venv/.complete ## follow one image: ID=101-first-000000000007
+	$(PLAY) playbooks/trace.yml -e id=$(ID)
+
+lab: .venv/.complete ## the four-VM lab on this machine, from nothing to the report
+	python3 lab/doctor
+	lab/setup-host
+	python3 lab/cache
+	vagrant up --no-provision
+	.venv/bin/ansible-playbook -i inventory/lab site.yml
+	.venv/bin/ansible-playbook -i inventory/lab playbooks/wait.yml
+	.venv/bin/ansible-playbook -i inventory/lab playbooks/report.yml
+
+lab-down: ## remove the lab; packages and downloads stay
+	vagrant destroy --force
+	lab/machine-down quartet-vm1 quartet-vm2 quartet-vm3 quartet-vm4
+	lab/setup-host undo
+	rm -rf inventory/lab/secrets .lab
+
+drill: .venv/.complete ## kill the broker and a DB consumer in mid-run, then verify (on the lab)
+	.venv/bin/pytest tests/test_5_drill.py
+
+lint: .venv/.complete ## ansible-lint, yamllint, ruff, mypy, shellcheck
+	.venv/bin/pytest tests/test_1_lint.py
+
+test-fast: .venv/.complete ## unit tests: no VM, no root
+	.venv/bin/pytest -q
+
+test: .venv/.complete ## everything: lint, unit, molecule of every role, the lab end to end, the drill
+	.venv/bin/pytest --durations=0 --durations-min=5 tests

@@ -1,0 +1,29 @@
+"""Phase 1: what tools say of the source. Seconds to a minute."""
+
+from __future__ import annotations
+
+from conftest import ROOT, Command
+
+SHELL = ["lab/box", "lab/network", "lab/machine-up", "lab/machine-down", "lab/setup-host", ".ci/run"]
+PYTHON = ["vm_apps", "spark", "tests", "molecule", "lab/cache", "lab/doctor", "playbooks/filter_plugins", "roles"]
+
+
+def test_ansible_lint(command: Command) -> None:
+    command("ansible-lint", "--offline", "-q")
+
+
+def test_yamllint(command: Command) -> None:
+    command("yamllint", "--strict", ".")
+
+
+def test_ruff(command: Command) -> None:
+    command("ruff", "check", *PYTHON)
+
+
+def test_mypy(command: Command) -> None:
+    command("mypy", "vm_apps/src/quartet")
+    command("mypy", "spark", MYPYPATH=str(ROOT / "vm_apps/src"))
+
+
+def test_shellcheck(command: Command) -> None:
+    command("shellcheck", *SHELL)

@@ -1,0 +1,13 @@
+"""Phase 2: `make test-fast`. No VM, no root, no systemd-python; less than two minutes."""
+
+from __future__ import annotations
+
+import time
+
+from conftest import Command
+
+
+def test_the_unit_tests_pass_quickly(command: Command) -> None:
+    begin = time.monotonic()
+    print(command("pytest", "-q", "vm_apps/tests", "spark/tests", "tests/unit")[-2000:])
+    assert time.monotonic() - begin < 120

@@ -1,0 +1,183 @@
+"""Phase 4: the four-VM lab, end to end, as a user brings it up; judged by what is in the database and on the wire."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, SHARED, Command, run
+
+Ssh = Callable[..., str]
+PLAY = ("ansible-playbook", "-i", "inventory/lab")
+
+# Reads the database as the auditor, past the product's own commands.
+SUMMARY = """
+import collections, hashlib, json, pathlib, pymongo
+settings = json.load(open("/etc/quartet/spark_jobs/auditor.json"))
+password = pathlib.Path("/etc/quartet/secrets/auditor/mongodb-password").read_text().strip()
+client = pymongo.MongoClient(settings["mongodb"]["hosts"], username="auditor", password=password, tls=True, tlsCAFile=settings["mongodb"]["ca_file"])
+image, results = client["kafka_db"]["image"], client["team5_vm3_db"]
+state = hashlib.sha256()
+images = inferences = damaged = 0
+for row in image.find().sort("_id", 1):
+    images += 1
+    damaged += hashlib.sha256(row["image"]).hexdigest() != row["payload_sha256"] or len(row["image"]) != 3072
+    state.update(repr(sorted(row.items())).encode())
+right = collections.defaultdict(lambda: [0, 0])
+for row in results["images"].find().sort("_id", 1):
+    inferences += 1
+    state.update(repr(sorted(row.items())).encode())
+    score = right[row["id"].rsplit("-", 1)[0]]
+    score[0] += row["image_prediction"] == row["actual_value"]
+    score[1] += 1
+wrong = lambda name: {str(row["producer_id"]): [row["incorrect_count"], row["total_count"]] for row in results[name].find()}
+print(json.dumps({"images": images, "inferences": inferences, "damaged": damaged, "state": state.hexdigest(), "right": right,
+                  "batch": wrong("incorrect_inference_results"), "stream": wrong("incorrect_inference_stream_results")}))
+"""
+
+
+@pytest.fixture(scope="session")
+def database(ssh: Ssh) -> Callable[[], dict[str, object]]:
+    """Return a function that sums up what the database holds."""
+
+    def summary() -> dict[str, object]:
+        found: dict[str, object] = json.loads(ssh("vm2", f"/opt/quartet/db_consumer/current/bin/python - << 'END'\n{SUMMARY}\nEND"))
+        return found
+
+    return summary
+
+
+def drained_and_verified(command: Command) -> str:
+    command(*PLAY, "playbooks/wait.yml")
+    return command(*PLAY, "playbooks/verify.yml")
+
+
+def test_make_lab_ends_with_the_verified_table(lab: str) -> None:
+    assert "verified: stream = batch = recount" in lab
+    report = ROOT / "reports/lab/report.html"
+    page = report.read_text()
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", page), "the page must be self-contained"
+    assert "<img" in page
+    assert (ROOT / "reports/lab/report.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_thousand_images_are_stored_classified_and_counted(database: Callable[[], dict[str, object]]) -> None:
+    found = database()
+    assert (found["images"], found["inferences"], found["damaged"]) == (2000, 2000, 0)
+    assert found["batch"] == found["stream"]
+    wrong = found["batch"]
+    assert isinstance(wrong, dict)
+    assert wrong["101"][1] == wrong["102"][1] == 1000
+    assert wrong["102"][0] > wrong["101"][0] + 200
+
+
+def test_a_second_run_of_site_changes_nothing(lab: str, command: Command) -> None:
+    begin = time.monotonic()
+    recap = command(*PLAY, "site.yml").split("PLAY RECAP")[1]
+    print(f"second site.yml run: {time.monotonic() - begin:.0f} s", file=sys.__stderr__)
+    assert re.findall(r"changed=(\d+)", recap) == ["0"] * 4, recap
+
+
+def test_sending_the_whole_run_again_changes_nothing(command: Command, database: Callable[[], dict[str, object]]) -> None:
+    before = database()
+    command(*PLAY, "playbooks/run.yml", "-e", "images=2000", "-e", "run=first")
+    drained_and_verified(command)
+    assert database() == before
+
+
+def test_reading_everything_again_changes_nothing(command: Command, ssh: Ssh, database: Callable[[], dict[str, object]]) -> None:
+    before = database()
+    units = {"vm2": "quartet-db-consumer@images quartet-db-consumer@inferences", "vm4": "quartet-inference"}
+    for machine, names in units.items():
+        ssh(machine, f"systemctl stop {names}")
+    ssh(
+        "vm3",
+        "printf 'security.protocol=SSL\\nssl.keystore.type=PEM\\nssl.keystore.location=/etc/quartet/pki/kafka-admin.pem\\n"
+        "ssl.truststore.type=PEM\\nssl.truststore.location=/etc/quartet/pki/ca.crt\\n' > /run/admin.properties\n"
+        "tool=$(echo /opt/quartet/kafka*/bin/kafka-consumer-groups.sh)\n"
+        "connect='--bootstrap-server 10.77.0.13:9092 --command-config /run/admin.properties'\n"
+        "for group in $($tool $connect --list | grep -E '^(db-consumer|inference)-'); do\n"
+        "  for try in $(seq 30); do\n"
+        "    $tool $connect --group $group --reset-offsets --all-topics --to-earliest --execute | grep -q ' 0 *$' && break\n"
+        "    sleep 3\n"
+        "  done || exit 1\n"
+        "done",
+    )
+    for machine, names in units.items():
+        ssh(machine, f"systemctl start {names}")
+    drained_and_verified(command)
+    assert database() == before
+
+
+def test_plaintext_and_strangers_are_refused(lab: str) -> None:
+    for address, port in (("10.77.0.13", 9093), ("10.77.0.11", 27017)):
+        with socket.create_connection((address, port), 5) as plain:
+            plain.settimeout(5)
+            plain.sendall(b"\x00\x00\x00\x10\x00\x12\x00\x00\x00\x00\x00\x01\x00\x04test")
+            try:
+                answer = plain.recv(64)
+            except OSError:
+                answer = b""
+            # nothing, or a TLS alert
+            assert not answer or answer.startswith(b"\x15\x03"), answer
+        context = ssl.create_default_context(cafile=str(ROOT / "inventory/lab/secrets/ca.crt"))
+        with socket.create_connection((address, port), 5) as wrapped, context.wrap_socket(wrapped, server_hostname=address) as secure:
+            assert secure.version() in ("TLSv1.2", "TLSv1.3")
+
+
+def test_only_the_documented_ports_answer_from_outside(lab: str, ssh: Ssh) -> None:
+    allowed = {"vm1": {22, 27017}, "vm2": {22, *range(7077, 7100)}, "vm3": {22, 9092, 9093, 9094}, "vm4": {22}}
+    for machine, ports in allowed.items():
+        sockets = [line.split()[3] for line in ssh(machine, "ss -Hltn").splitlines()]
+        outside = {int(name.rsplit(":", 1)[1]) for name in sockets if not name.startswith(("127.", "[::1]", "[::ffff:127."))}
+        assert outside <= ports, (machine, outside)
+
+
+def test_no_secret_shows(lab: str, ssh: Ssh) -> None:
+    secrets = yaml.safe_load((ROOT / "inventory/lab/secrets/secrets.yml").read_text())["secrets_values"]
+    canaries = {name: value for name, value in secrets.items() if name not in ("inventory_id", "kafka_cluster_id")}
+    output = run(*PLAY, "site.yml", "-vvv", "--check", "--diff", seconds=900).stdout
+    assert "PLAY RECAP" in output
+    places = {"the output of -vvv --check --diff": output}
+    for machine in ("vm1", "vm2", "vm3", "vm4"):
+        places[f"the processes of {machine}"] = ssh(
+            machine, "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2> /dev/null | tr '\\0' '\\n' | iconv -c -t ascii"
+        )
+        places[f"the journal of {machine}"] = ssh(machine, "journalctl --no-pager -o cat --all | iconv -c -t ascii")
+    shown = [(name, place) for name, value in canaries.items() for place, text in places.items() if value in text]
+    assert not shown
+
+
+def test_the_units_that_run_are_hardened(ssh: Ssh) -> None:
+    for machine in ("vm1", "vm2", "vm3", "vm4"):
+        ssh(
+            machine,
+            "for file in /etc/systemd/system/quartet-*.service /etc/systemd/system/kafka.service /etc/systemd/system/spark-*.service "
+            "/etc/systemd/system/secantusdb.service; do [ ! -f $file ] || systemd-analyze security --offline=true --threshold=15 $file "
+            "> /tmp/score || { echo $file; tail -3 /tmp/score; exit 1; }; done",
+        )
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared (real CIFAR-10 images) is not there")
+def test_real_cifar10_images_are_classified_well(
+    command: Command, database: Callable[[], dict[str, object]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = Path(tmp_path_factory.mktemp("cifar10"))
+    command(sys.executable, str(SHARED / "data/make_cifar10.py"), str(folder))
+    command(*PLAY, "site.yml", "-e", f"quartet_dataset=cifar10 quartet_dataset_source={folder} quartet_run=cifar", seconds=900)
+    drained_and_verified(command)
+    right = database()["right"]
+    assert isinstance(right, dict)
+    good, total = right["101-cifar"]
+    print(f"accuracy on {total} real CIFAR-10 test images: {good / total:.3f}", file=sys.__stderr__)
+    assert total == 1000
+    assert good / total >= 0.90
