@@ -35,7 +35,7 @@ def add_in_log_order(producer: ProducerCount, records: pd.DataFrame) -> set[str]
     return {row[0] for row in zip(*columns, strict=True) if producer.add(*row)}
 
 
-class ProducerState(StatefulProcessor):
+class ProducerState(StatefulProcessor):  # type: ignore[misc]
     """Counts one (model, producer_id) and emits its absolute totals whenever records of it arrive."""
 
     def init(self, handle: Any) -> None:

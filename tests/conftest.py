@@ -72,7 +72,18 @@ def ssh(lab: str) -> Callable[..., str]:
     def on(machine: str, words: str, *, check: bool = True) -> str:
         number = {"vm1": 11, "vm2": 12, "vm3": 13, "vm4": 14}[machine]
         result = subprocess.run(
-            ["ssh", "-q", "-i", ".lab/id_ecdsa", "-o", "UserKnownHostsFile=.lab/known_hosts", f"vagrant@10.77.0.{number}", "sudo", "sh", "-s"],
+            [
+                "ssh",
+                "-q",
+                "-i",
+                ".lab/id_ecdsa",
+                "-o",
+                "UserKnownHostsFile=.lab/known_hosts",
+                f"vagrant@10.77.0.{number}",
+                "sudo",
+                "sh",
+                "-s",
+            ],
             input=words,
             cwd=ROOT,
             capture_output=True,

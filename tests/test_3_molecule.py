@@ -6,7 +6,22 @@ import pytest
 from conftest import ROOT, Command
 
 # In the order in which the roles build on each other; default is all of them on one VM.
-ORDER = ["base", "secrets", "pki", "java", "kafka", "mongodb", "torch", "spark", "app", "producer", "db_consumer", "inference", "spark_jobs", "default"]
+ORDER = [
+    "base",
+    "secrets",
+    "pki",
+    "java",
+    "kafka",
+    "mongodb",
+    "torch",
+    "spark",
+    "app",
+    "producer",
+    "db_consumer",
+    "inference",
+    "spark_jobs",
+    "default",
+]
 
 
 def test_no_scenario_is_forgotten() -> None:

@@ -98,8 +98,7 @@ def stored_inference(record):
 
 def ledgers():
     return [
-        Ledger(p, "a", COUNT, counting.SeenSequences(range(COUNT)), COUNT, b"".join(digest(p, s) for s in range(COUNT)))
-        for p in (101, 102)
+        Ledger(p, "a", COUNT, counting.SeenSequences(range(COUNT)), COUNT, b"".join(digest(p, s) for s in range(COUNT))) for p in (101, 102)
     ]
 
 

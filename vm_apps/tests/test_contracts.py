@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from quartet import contracts
 from quartet.contracts import Cause, ContractError, DeadLetter, Image, Inference
 
@@ -26,7 +25,9 @@ def content(text: str | None) -> bytes | None:
 
 def decode(row: dict[str, Any]) -> Image | Inference:
     if row["topic"] == "images":
-        return contracts.decode_image(content(row["key"]), content(row["value"]), [(name, content(value)) for name, value in row["headers"]])
+        return contracts.decode_image(
+            content(row["key"]), content(row["value"]), [(name, content(value)) for name, value in row["headers"]]
+        )
     return contracts.decode_inference(content(row["key"]), content(row["value"]))
 
 
@@ -42,7 +43,13 @@ def test_the_corpus_is_judged_as_it_says(row: dict[str, Any]) -> None:
 
 @given(
     st.builds(
-        Image, st.integers(1, 2**31 - 1), runs, st.integers(0, 10**12 - 1), st.none() | labels, times, st.binary(min_size=3072, max_size=3072)
+        Image,
+        st.integers(1, 2**31 - 1),
+        runs,
+        st.integers(0, 10**12 - 1),
+        st.none() | labels,
+        times,
+        st.binary(min_size=3072, max_size=3072),
     )
 )
 def test_an_image_survives_the_wire(image: Image) -> None:
@@ -52,13 +59,15 @@ def test_an_image_survives_the_wire(image: Image) -> None:
 
 @given(st.integers(1, 2**31 - 1), runs, st.integers(0, 10**12 - 1), labels, st.none() | labels, st.floats(0, 1), times)
 def test_an_inference_survives_the_wire(producer: int, run: str, sequence: int, said: str, true: str | None, sure: float, at: int) -> None:
-    inference = Inference(
-        contracts.image_id(producer, run, sequence), run, sequence, said, true, producer, sure, "0123456789ab", at, at
-    )
+    inference = Inference(contracts.image_id(producer, run, sequence), run, sequence, said, true, producer, sure, "0123456789ab", at, at)
     assert contracts.decode_inference(*contracts.encode_inference(inference)) == inference
 
 
-@given(st.none() | st.binary(max_size=64), st.none() | st.binary(max_size=4000), st.lists(st.tuples(st.text(max_size=20), st.none() | st.binary(max_size=40))))
+@given(
+    st.none() | st.binary(max_size=64),
+    st.none() | st.binary(max_size=4000),
+    st.lists(st.tuples(st.text(max_size=20), st.none() | st.binary(max_size=40))),
+)
 def test_no_image_record_does_anything_but_decode_or_be_refused(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]
 ) -> None:

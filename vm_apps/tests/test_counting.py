@@ -17,9 +17,7 @@ from quartet.counting import (
 )
 
 sequences = st.one_of(st.integers(0, 300), st.integers(CHUNK_BITS - 5, CHUNK_BITS + 5), st.integers(0, 10**12 - 1))
-blocks = st.tuples(st.integers(0, 4), st.integers(0, 4)).map(
-    lambda b: range(b[0] * CHUNK_BITS // 2, (b[0] + b[1]) * CHUNK_BITS // 2)
-)
+blocks = st.tuples(st.integers(0, 4), st.integers(0, 4)).map(lambda b: range(b[0] * CHUNK_BITS // 2, (b[0] + b[1]) * CHUNK_BITS // 2))
 
 
 @settings(deadline=None)
@@ -72,9 +70,7 @@ def test_foreign_bytes_are_refused_or_read_as_a_set(data):
     assert SeenSequences.from_bytes(seen.to_bytes()) == seen
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"\x02\x00\x00", b"\x01", b"\x01\x00", b"\x01\x00\x00\x00", b"\x01\x00\x01\x00\x07"]
-)
+@pytest.mark.parametrize("data", [b"", b"\x02\x00\x00", b"\x01", b"\x01\x00", b"\x01\x00\x00\x00", b"\x01\x00\x01\x00\x07"])
 def test_damaged_state_is_refused(data):
     with pytest.raises(CountingError):
         SeenSequences.from_bytes(data)

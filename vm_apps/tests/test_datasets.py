@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
 from quartet.contracts import LABELS
 from quartet.datasets import open_dataset
 from quartet.datasets.glyphs import FONT
@@ -131,7 +130,7 @@ def test_a_file_that_is_not_an_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat/broken.png").write_bytes(b"not an image")
     images = open_dataset(Dataset(kind="folder", path=str(tmp_path)), "test", 1)
-    with pytest.raises(QuartetError, match="broken.png is not a readable image"):
+    with pytest.raises(QuartetError, match=r"broken\.png is not a readable image"):
         images[0]
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from memory_broker import Crash, Faults, MemoryHost, MemoryProducer, MemorySource, MemoryStore, MemoryTopic, away
-
 from quartet import contracts
 from quartet.contracts import Cause, Image
 from quartet.db_consumer import ImageDocuments, InferenceDocuments, Store

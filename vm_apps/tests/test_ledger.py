@@ -6,7 +6,6 @@ import hashlib
 from pathlib import Path
 
 import pytest
-
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.ledger import Ledger, export, payload_digests
 
@@ -47,7 +46,7 @@ def test_a_finished_run_stays_finished(tmp_path: Path) -> None:
 
 def test_another_data_set_under_a_runs_name_is_refused(tmp_path: Path) -> None:
     Ledger(tmp_path, 101, "first", BINDING).reserve(0, digests(0, 1))
-    with pytest.raises(QuartetError, match="seed was 1 and is 2. Name a new run") as refused:
+    with pytest.raises(QuartetError, match=r"seed was 1 and is 2\. Name a new run") as refused:
         Ledger(tmp_path, 101, "first", {**BINDING, "seed": 2})
     assert refused.value.code is ExitCode.INPUT
 

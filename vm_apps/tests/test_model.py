@@ -59,9 +59,7 @@ def test_a_huge_file_is_not_read(tmp_path):
         model.read(file)
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"PK\x03\x04" + bytes(60), b"\x80\x02}q\x00." + bytes(9), struct.pack("<Q", 2) + b"[]"]
-)
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04" + bytes(60), b"\x80\x02}q\x00." + bytes(9), struct.pack("<Q", 2) + b"[]"])
 def test_what_is_no_safetensors_is_refused(data):
     with pytest.raises(model.ModelError, match="not a safetensors file"):
         model.describe(data, SHA256)
@@ -113,9 +111,7 @@ def test_what_does_not_fit_is_refused(shipped, change, message):
 
 def test_classes_may_stand_in_any_order(shipped):
     order = list(reversed(contracts.LABELS))
-    assert model.describe(altered(shipped, put(json.dumps(order), "__metadata__", "classes")), "").classes == tuple(
-        order
-    )
+    assert model.describe(altered(shipped, put(json.dumps(order), "__metadata__", "classes")), "").classes == tuple(order)
 
 
 def test_check_says_what_to_set(capsys):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from quartet import cli, settings
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.settings import ProducerSettings
@@ -52,7 +51,7 @@ def test_a_wrong_option_is_named(tmp_path: Path, change: dict[str, Any], words: 
 
 
 def test_a_missing_settings_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(QuartetError, match="cannot read the settings: .*nowhere.json"):
+    with pytest.raises(QuartetError, match=r"cannot read the settings: .*nowhere\.json"):
         settings.load(ProducerSettings, tmp_path / "nowhere.json")
 
 

@@ -22,7 +22,9 @@ def test_the_unit_is_active_and_says_what_it_waits_for(host):
 
 
 def test_its_metrics_say_that_kafka_is_away(host):
-    metrics = host.check_output("python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:9301/metrics\").read().decode())'")
+    metrics = host.check_output(
+        "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:9301/metrics\").read().decode())'"
+    )
     assert 'quartet_connected{server="kafka"} 0.0' in metrics
 
 

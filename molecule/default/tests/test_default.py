@@ -62,7 +62,7 @@ def test_the_recount_agrees(drained):
 
 
 def test_everything_lies_under_the_chosen_names(host, drained):
-    found = json.loads(host.check_output("/opt/quartet/db_consumer/current/bin/python -c '%s'" % COUNT.replace("'", '"')))
+    found = json.loads(host.check_output("/opt/quartet/db_consumer/current/bin/python -c '{}'".format(COUNT.replace("'", '"'))))
     assert found["databases"] == ["findings", "pictures"]
     assert found["images"] == found["inferences"] == IMAGES
     assert found["batch"] == found["stream"]
@@ -79,5 +79,7 @@ def test_the_batch_left_a_table_and_a_chart(host, drained):
 def test_nothing_listens_that_should_not(host):
     """Beside ssh, Kafka, the database and Spark only loopback has ports."""
     sockets = host.check_output("ss -Hltn").splitlines()
-    ports = {int(line.split()[3].rsplit(":", 1)[1]) for line in sockets if not line.split()[3].startswith(("127.", "[::1]", "[::ffff:127."))}
+    ports = {
+        int(line.split()[3].rsplit(":", 1)[1]) for line in sockets if not line.split()[3].startswith(("127.", "[::1]", "[::ffff:127."))
+    }
     assert ports - {22, 9092, 9093, 9094, 27017} <= set(range(7077, 7100)), ports

@@ -42,7 +42,9 @@ def test_is_hardened(host, name):
 
 
 def test_the_worker_is_registered(host):
-    page = json.loads(host.check_output("python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:8080/json/\").read().decode())'"))
+    page = json.loads(
+        host.check_output("python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:8080/json/\").read().decode())'")
+    )
     assert page["status"] == "ALIVE"
     assert [worker["state"] for worker in page["workers"]] == ["ALIVE"]
 

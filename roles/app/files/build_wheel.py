@@ -19,7 +19,9 @@ from pathlib import Path
 
 def files_of(sources: Path) -> list[Path]:
     """Return what the wheel is made of, in a fixed order."""
-    package = [path for path in sources.glob("src/**/*") if path.is_file() and "__pycache__" not in path.parts and ".egg-info" not in str(path)]
+    package = [
+        path for path in sources.glob("src/**/*") if path.is_file() and "__pycache__" not in path.parts and ".egg-info" not in str(path)
+    ]
     return [sources / "pyproject.toml", *sorted(package)]
 
 

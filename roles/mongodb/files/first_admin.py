@@ -23,7 +23,9 @@ def main() -> None:
         sys.exit("no password on standard input")
     server = subprocess.Popen(command, stdout=sys.stderr)
     try:
-        client: pymongo.MongoClient = pymongo.MongoClient("localhost", port, tls=True, tlsCAFile=ca_file, serverSelectionTimeoutMS=1000, directConnection=True)
+        client: pymongo.MongoClient = pymongo.MongoClient(
+            "localhost", port, tls=True, tlsCAFile=ca_file, serverSelectionTimeoutMS=1000, directConnection=True
+        )
         wait(client, server)
         user = {"pwd": password, "roles": ["root"], "mechanisms": ["SCRAM-SHA-256"]}
         try:

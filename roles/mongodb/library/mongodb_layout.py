@@ -74,7 +74,7 @@ class Layout:
             if error.code != NOT_YET_INITIALIZED:
                 raise
             config = {"_id": name, "members": [{"_id": 0, "host": member}]}
-            self.change("replica set %s" % name, lambda: self.client.admin.command("replSetInitiate", config))
+            self.change(f"replica set {name}", lambda: self.client.admin.command("replSetInitiate", config))
             self.wait_for_primary()
 
     def wait_for_primary(self):
@@ -88,39 +88,49 @@ class Layout:
     def collection(self, wanted):
         """Make a collection with its validator and indexes."""
         database = self.client[wanted["database"]]
-        name = "%s.%s" % (wanted["database"], wanted["name"])
+        name = "{}.{}".format(wanted["database"], wanted["name"])
         options = {"validator": {"$jsonSchema": wanted["validator"]}, "validationLevel": "strict", "validationAction": "error"}
         options = options if wanted.get("validator") else {}
         found = next(iter(database.list_collections(filter={"name": wanted["name"]})), None)
         if found is None:
-            self.change("collection %s" % name, lambda: database.create_collection(wanted["name"], **options))
+            self.change(f"collection {name}", lambda: database.create_collection(wanted["name"], **options))
         elif options and found.get("options", {}).get("validator") != options["validator"]:
-            self.change("validator of %s" % name, lambda: database.command("collMod", wanted["name"], **options))
+            self.change(f"validator of {name}", lambda: database.command("collMod", wanted["name"], **options))
         have = {} if found is None else {index["name"]: index for index in database[wanted["name"]].list_indexes()}
         for index in wanted.get("indexes") or []:
             keys = list(index["keys"].items())
             unique = bool(index.get("unique", False))
             there = have.get(index["name"])
             if there is None:
-                make = lambda keys=keys, index=index, unique=unique: database[wanted["name"]].create_index(keys, name=index["name"], unique=unique)
-                self.change("index %s of %s" % (index["name"], name), make)
+
+                def make(keys=keys, index=index, unique=unique):
+                    return database[wanted["name"]].create_index(keys, name=index["name"], unique=unique)
+
+                self.change("index {} of {}".format(index["name"], name), make)
             elif list(there["key"].items()) != keys or bool(there.get("unique", False)) != unique:
-                self.module.fail_json(msg="index %s of %s is %s, wanted %s: drop it by hand or rename the wanted one" % (index["name"], name, dict(there), index))
+                self.module.fail_json(
+                    msg="index {} of {} is {}, wanted {}: drop it by hand or rename the wanted one".format(
+                        index["name"], name, dict(there), index
+                    )
+                )
 
     def role(self, wanted):
         """Make a role with exactly these privileges."""
         privileges = [
-            {"resource": {"db": item["database"], "collection": item.get("collection", "")}, "actions": sorted(item["actions"])} for item in wanted["privileges"]
+            {"resource": {"db": item["database"], "collection": item.get("collection", "")}, "actions": sorted(item["actions"])}
+            for item in wanted["privileges"]
         ]
         found = self.client.admin.command("rolesInfo", {"role": wanted["name"], "db": "admin"}, showPrivileges=True)["roles"]
         body = {"privileges": privileges, "roles": []}
         if not found:
-            self.change("role %s" % wanted["name"], lambda: self.client.admin.command("createRole", wanted["name"], **body))
+            self.change("role {}".format(wanted["name"]), lambda: self.client.admin.command("createRole", wanted["name"], **body))
             return
         have = [{"resource": dict(item["resource"]), "actions": sorted(item["actions"])} for item in found[0].get("privileges", [])]
         key = str
         if sorted(have, key=key) != sorted(privileges, key=key):
-            self.change("privileges of role %s" % wanted["name"], lambda: self.client.admin.command("updateRole", wanted["name"], **body))
+            self.change(
+                "privileges of role {}".format(wanted["name"]), lambda: self.client.admin.command("updateRole", wanted["name"], **body)
+            )
 
     def user(self, wanted, log_in):
         """Make a user with exactly these roles and this password."""
@@ -128,14 +138,18 @@ class Layout:
         found = self.client.admin.command("usersInfo", {"user": wanted["name"], "db": "admin"})["users"]
         if not found:
             body = {"pwd": wanted["password"], "roles": roles, "mechanisms": ["SCRAM-SHA-256"]}
-            self.change("user %s" % wanted["name"], lambda: self.client.admin.command("createUser", wanted["name"], **body))
+            self.change("user {}".format(wanted["name"]), lambda: self.client.admin.command("createUser", wanted["name"], **body))
             return
         have = sorted(({"role": item["role"], "db": item["db"]} for item in found[0].get("roles", [])), key=str)
         if have != sorted(roles, key=str):
-            self.change("roles of user %s" % wanted["name"], lambda: self.client.admin.command("updateUser", wanted["name"], roles=roles))
+            self.change(
+                "roles of user {}".format(wanted["name"]), lambda: self.client.admin.command("updateUser", wanted["name"], roles=roles)
+            )
         if not log_in(wanted["name"], wanted["password"]):
             body = {"pwd": wanted["password"], "mechanisms": ["SCRAM-SHA-256"]}
-            self.change("password of user %s" % wanted["name"], lambda: self.client.admin.command("updateUser", wanted["name"], **body))
+            self.change(
+                "password of user {}".format(wanted["name"]), lambda: self.client.admin.command("updateUser", wanted["name"], **body)
+            )
 
 
 def connect(params, user, password):
@@ -193,10 +207,12 @@ def main():
             client.admin.command("connectionStatus")
             break
         except errors.OperationFailure as error:
-            module.fail_json(msg="the database does not accept the user admin with the password of the secrets folder: %s" % error)
+            module.fail_json(msg=f"the database does not accept the user admin with the password of the secrets folder: {error}")
         except errors.PyMongoError as error:
             if time.monotonic() > end:
-                module.fail_json(msg="no answer from %s:%s within %s s: %s" % (params["host"], params["port"], params["timeout"], error))
+                module.fail_json(
+                    msg="no answer from {}:{} within {} s: {}".format(params["host"], params["port"], params["timeout"], error)
+                )
             time.sleep(0.5)
     layout = Layout(module, client)
     if params["replica_set"]:

@@ -1,0 +1,46 @@
+"""lab/doctor judges what it reads."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+PATH = Path(__file__).resolve().parents[2] / "lab/doctor"
+_loader = importlib.machinery.SourceFileLoader("doctor", str(PATH))
+_spec = importlib.util.spec_from_loader("doctor", _loader)
+assert _spec
+doctor = importlib.util.module_from_spec(_spec)
+_loader.exec_module(doctor)
+
+
+@pytest.mark.parametrize(
+    ("release", "machine", "level"),
+    [
+        ('ID=debian\nVERSION_ID="12"\n', "x86_64", "ok"),
+        ('ID=debian\nVERSION_ID="13"\n', "x86_64", "note"),
+        ('ID=debian\nVERSION_ID="12"\n', "aarch64", "stop"),
+        ("ID=fedora\nVERSION_ID=42\n", "x86_64", "stop"),
+    ],
+)
+def test_the_operating_system(release: str, machine: str, level: str) -> None:
+    assert doctor.system(release, machine).level == level
+
+
+@pytest.mark.parametrize(("free", "level"), [(4_000, "stop"), (16_000, "ok")])
+def test_memory(free: int, level: str) -> None:
+    finding = doctor.memory(f"MemTotal: 99999999 kB\nMemAvailable: {free * 1024} kB\n")
+    assert finding.level == level
+    assert str(free) in finding.text
+
+
+def test_a_clash_of_addresses_is_named() -> None:
+    assert doctor.subnet("10.77.0.0/24 dev eth1 proto kernel\n").level == "stop"
+    assert doctor.subnet("10.77.0.0/24 dev quartet0 proto kernel\n10.0.0.0/8 dev eth0\n").level == "ok"
+
+
+def test_what_stops_has_a_remedy() -> None:
+    assert doctor.memory("MemAvailable: 1024 kB\n").remedy
+    assert doctor.subnet("10.77.0.0/24 dev eth1\n").remedy
