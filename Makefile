@@ -46,7 +46,8 @@ lab: .venv/.complete ## the four-VM lab on this machine, from nothing to the rep
 	python3 lab/doctor
 	lab/setup-host
 	python3 lab/cache
-	vagrant up --provision-with access
+	vagrant up --no-provision
+	vagrant provision --provision-with access
 	.venv/bin/ansible-playbook -i inventory/lab site.yml
 	.venv/bin/ansible-playbook -i inventory/lab playbooks/wait.yml
 	.venv/bin/ansible-playbook -i inventory/lab playbooks/report.yml
