@@ -76,7 +76,8 @@ def main() -> int:
     parser.add_argument("--config", required=True, help="settings, a JSON file")
     arguments = parser.parse_args()
     configure_logging()
-    logging.getLogger("py4j").setLevel(logging.WARNING)
+    for noisy in ("py4j", "matplotlib"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         totals = run(load(BatchSettings, arguments.config))
     except QuartetError as error:
