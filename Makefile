@@ -53,7 +53,7 @@ lab: .venv/.complete ## the four-VM lab on this machine, from nothing to the rep
 	.venv/bin/ansible-playbook -i inventory/lab playbooks/report.yml
 
 lab-down: ## remove the lab; packages and downloads stay
-	vagrant destroy --force
+	-vagrant destroy --force
 	lab/machine-down quartet-vm1 quartet-vm2 quartet-vm3 quartet-vm4
 	lab/setup-host undo
 	rm -rf inventory/lab/secrets .lab
