@@ -166,6 +166,21 @@ def test_the_units_that_run_are_hardened(ssh: Ssh) -> None:
         )
 
 
+def test_the_documented_clients_work(lab: str, command: Command, tmp_path: Path, database: Callable[[], dict[str, object]]) -> None:
+    """docs/contracts.md: its Python client and its kcat call are run as they stand there."""
+    text = (ROOT / "docs/contracts.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (call,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "client.py").write_text(code)
+    (tmp_path / "client.sh").write_text(call)
+    assert re.search(r"partition \d+, offset \d+", command(sys.executable, str(tmp_path / "client.py")))
+    command("bash", str(tmp_path / "client.sh"))
+    drained_and_verified(command)
+    right = database()["right"]
+    assert isinstance(right, dict)
+    assert right["7001-mine"][1] == right["7002-mine"][1] == 1
+
+
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared (real CIFAR-10 images) is not there")
 def test_real_cifar10_images_are_classified_well(

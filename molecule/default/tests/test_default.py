@@ -51,7 +51,11 @@ def drained(host):
     while (left := host.run(f"quartet status {AUDITOR} --drained")).rc != 0:
         assert time.monotonic() < deadline, left.stdout + left.stderr + host.check_output("journalctl --no-pager -n 100 -u 'quartet-*'")
         time.sleep(3)
-    host.check_output("systemctl start quartet-spark-batch.service")
+    # one that the timer began before may not have seen everything
+    host.check_output(
+        "while systemctl is-active quartet-spark-batch.service | grep -q activating; do sleep 1; done; "
+        "systemctl start quartet-spark-batch.service"
+    )
     export = "/opt/quartet/producer/current/bin/quartet ledger export --state-directory=/var/lib/quartet-producer"
     host.check_output(f"umask 077 && {export} > /run/ledgers.json")
     return host.run(f"quartet verify {AUDITOR} --ledgers=/run/ledgers.json --json=/run/verify.json")

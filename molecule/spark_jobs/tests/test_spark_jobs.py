@@ -82,7 +82,11 @@ def test_the_batch_agrees_and_leaves_a_table_and_a_chart(host):
         if count(host)["stored"] == 800:
             break
         time.sleep(2)
-    started = host.run("systemctl start quartet-spark-batch.service")
+    # one that the timer began before may not have seen everything
+    started = host.run(
+        "while systemctl is-active quartet-spark-batch.service | grep -q activating; do sleep 1; done; "
+        "systemctl start quartet-spark-batch.service"
+    )
     assert started.rc == 0, host.check_output("journalctl --no-pager -n 60 -u quartet-spark-batch.service")
     assert count(host)["batch"] == {"1": [40, 400], "2": [200, 400]}
     table = host.file(f"{RESULTS}/incorrect_inference_results.csv").content_string.splitlines()
