@@ -1,42 +1,16 @@
-"""What the phases of `make test` share: commands of the project, and a way to the lab's machines.
+"""What the phases of `make test` share: the host's set-up, the lab, and a way to its machines.
 
 The phases run in the order of their files. `-k` or a file's name runs one.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
-BIN = Path(sys.executable).parent
-SHARED = ROOT.parent / "shared"
-
-Command = Callable[..., str]
-
-
-def run(*command: str, seconds: int = 600, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of the project with the tools of this environment, and print how long it took."""
-    begin = time.monotonic()
-    result = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1", "NO_COLOR": "1", "YES": "1", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
-    print(f"{' '.join(command)[:120]}: {time.monotonic() - begin:.0f} s, status {result.returncode}", file=sys.__stderr__, flush=True)
-    return result
+from phases import ROOT, Command, run
 
 
 @pytest.fixture(scope="session")

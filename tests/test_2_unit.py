@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from conftest import Command
+from phases import Command
 
 
 def test_the_unit_tests_pass_quickly(command: Command) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import ROOT, Command
+from phases import ROOT, Command
 
 # In the order in which the roles build on each other; default is all of them on one VM.
 ORDER = [

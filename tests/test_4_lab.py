@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, SHARED, Command, run
+from phases import ROOT, SHARED, Command, run
 
 Ssh = Callable[..., str]
 PLAY = ("ansible-playbook", "-i", "inventory/lab")

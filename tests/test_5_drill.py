@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from conftest import Command
+from phases import Command
 
 PLAY = ("ansible-playbook", "-i", "inventory/lab")
 
