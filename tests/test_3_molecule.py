@@ -13,6 +13,7 @@ ORDER = [
     "java",
     "kafka",
     "mongodb",
+    "mongodb_org",
     "torch",
     "spark",
     "app",
