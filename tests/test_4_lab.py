@@ -174,11 +174,17 @@ def test_the_documented_clients_work(lab: str, command: Command, tmp_path: Path,
     (tmp_path / "client.py").write_text(code)
     (tmp_path / "client.sh").write_text(call)
     assert re.search(r"partition \d+, offset \d+", command(sys.executable, str(tmp_path / "client.py")))
-    command("bash", str(tmp_path / "client.sh"))
+    library = re.search(r"librdkafka (\d+)\.(\d+)\.(\d+)", command("kcat", "-V"))
+    assert library
+    # older ones cannot log in to Kafka 4 by SCRAM-SHA-512: https://github.com/edenhill/kcat/issues/462
+    new_enough = tuple(map(int, library.groups())) >= (2, 6, 1)
+    if new_enough:
+        command("bash", str(tmp_path / "client.sh"))
     drained_and_verified(command)
     right = database()["right"]
     assert isinstance(right, dict)
-    assert right["7001-mine"][1] == right["7002-mine"][1] == 1
+    assert right["7001-mine"][1] == 1
+    assert not new_enough or right["7002-mine"][1] == 1
 
 
 @pytest.mark.shared
