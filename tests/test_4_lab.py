@@ -36,7 +36,7 @@ for row in results["images"].find().sort("_id", 1):
     inferences += 1
     state.update(repr(sorted(row.items())).encode())
     score = right[row["id"].rsplit("-", 1)[0]]
-    score[0] += row["image_prediction"] == row["actual_value"]
+    score[0] += row["image_prediction"] == row.get("actual_value")
     score[1] += 1
 wrong = lambda name: {str(row["producer_id"]): [row["incorrect_count"], row["total_count"]] for row in results[name].find()}
 print(json.dumps({"images": images, "inferences": inferences, "damaged": damaged, "state": state.hexdigest(), "right": right,
