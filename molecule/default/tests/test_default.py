@@ -28,7 +28,7 @@ client = pymongo.MongoClient(settings["mongodb"]["hosts"], username="auditor", t
                              password=(secrets / "mongodb-password").read_text().strip())
 wrong = lambda name: {row["producer_id"]: row["incorrect_count"] for row in client["findings"][name].find()}
 print(json.dumps({
-    "databases": sorted(set(client.list_database_names()) - {"admin", "local", "config"}),
+    "collections": sorted(f"{name}.{collection}" for name in ("pictures", "findings") for collection in client[name].list_collection_names()),
     "images": client["pictures"]["originals"].count_documents({}),
     "inferences": client["findings"]["predictions"].count_documents({}),
     "batch": wrong("wrong_by_batch"),
@@ -67,7 +67,7 @@ def test_the_recount_agrees(drained):
 
 def test_everything_lies_under_the_chosen_names(host, drained):
     found = json.loads(host.check_output("/opt/quartet/db_consumer/current/bin/python -c '{}'".format(COUNT.replace("'", '"'))))
-    assert found["databases"] == ["findings", "pictures"]
+    assert found["collections"] == ["findings.predictions", "findings.wrong_by_batch", "findings.wrong_by_stream", "pictures.originals"]
     assert found["images"] == found["inferences"] == IMAGES
     assert found["batch"] == found["stream"]
     assert found["batch"]["102"] > found["batch"]["101"] + 20
