@@ -19,7 +19,7 @@ setup: .venv/.complete ## make .venv with Ansible and the tools that test, by ha
 	touch $@
 
 doctor: ## look whether the lab can run here; changes nothing
-	python3 lab/doctor
+	$(firstword $(wildcard .venv/bin/python) python3) lab/doctor
 
 deploy: .venv/.complete ## install, configure and start everything
 	$(PLAY) site.yml
@@ -43,9 +43,9 @@ trace: .venv/.complete ## follow one image: ID=101-first-000000000007
 	$(PLAY) playbooks/trace.yml -e id=$(ID)
 
 lab: .venv/.complete ## the four-VM lab on this machine, from nothing to the report
-	python3 lab/doctor
+	.venv/bin/python lab/doctor
 	lab/setup-host
-	python3 lab/cache
+	.venv/bin/python lab/cache
 	vagrant up --no-provision
 	vagrant provision --provision-with access
 	.venv/bin/ansible-playbook -i inventory/lab site.yml
