@@ -18,7 +18,9 @@ def test_a_source_that_another_key_signed_is_refused(host):
         " && gpg --armor --export > /etc/apt/keyrings/mongodb-org.asc"
     )
     try:
-        output = host.run("apt-get update -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/mongodb-org.list")
+        output = host.run(
+            "apt-get update -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/mongodb-org.list"
+        )
         assert "NO_PUBKEY" in output.stdout + output.stderr
     finally:
         host.check_output("cp /run/kept.asc /etc/apt/keyrings/mongodb-org.asc")
