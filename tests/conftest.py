@@ -5,12 +5,11 @@ The phases run in the order of their files. `-k` or a file's name runs one.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
-from phases import ROOT, Command, run
+from phases import Command, on_machine, run
 
 
 @pytest.fixture(scope="session")
@@ -43,29 +42,4 @@ def lab(host: None, command: Command) -> str:
 def ssh(lab: str) -> Callable[..., str]:
     """Return a function that runs a command as root on a machine of the lab."""
 
-    def on(machine: str, words: str, *, check: bool = True) -> str:
-        number = {"vm1": 11, "vm2": 12, "vm3": 13, "vm4": 14}[machine]
-        result = subprocess.run(
-            [
-                "ssh",
-                "-q",
-                "-i",
-                ".lab/id_ecdsa",
-                "-o",
-                "UserKnownHostsFile=.lab/known_hosts",
-                f"vagrant@10.77.0.{number}",
-                "sudo",
-                "sh",
-                "-s",
-            ],
-            input=words,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert not check or result.returncode == 0, f"{machine}: {words}\n{result.stdout[-2000:]}{result.stderr[-2000:]}"
-        return result.stdout
-
-    return on
+    return on_machine

@@ -1,4 +1,4 @@
-"""Commands of the project, as the phases of `make test` run them."""
+"""Commands of the project, as the phases of `make test` run them, and a way to the lab's machines."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 SHARED = ROOT.parent / "shared"
+
+MACHINES: dict[str, str] = {
+    name: values["ansible_host"]
+    for name, values in yaml.safe_load((ROOT / "inventory/lab/hosts.yml").read_text())["all"]["children"]["quartet"]["hosts"].items()
+}
 
 Command = Callable[..., str]
 
@@ -32,3 +39,38 @@ def run(*command: str, seconds: int = 600, **environment: str) -> subprocess.Com
     )
     print(f"{' '.join(command)[:120]}: {time.monotonic() - begin:.0f} s, status {result.returncode}", file=sys.__stderr__, flush=True)
     return result
+
+
+def on_machine(machine: str, script: str, *, check: bool = True, seconds: int = 300) -> str:
+    """Run a shell script as root on a machine of the lab and return its standard output.
+
+    The script travels by standard input, so a secret in it shows in no list of processes.
+    Raises AssertionError with the end of its output where it fails, unless `check` is false.
+    """
+    result = subprocess.run(
+        [
+            "ssh",
+            "-q",
+            "-i",
+            ".lab/id_ecdsa",
+            "-o",
+            "UserKnownHostsFile=.lab/known_hosts",
+            "-o",
+            "ConnectTimeout=10",
+            f"vagrant@{MACHINES[machine]}",
+            "sudo",
+            "sh",
+            "-s",
+        ],
+        input=script,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=seconds,
+        check=False,
+    )
+    assert not check or result.returncode == 0, (
+        f"{machine}: status {result.returncode} of:\n{script[-2000:]}\n{result.stdout[-2000:]}{result.stderr[-2000:]}"
+    )
+    return result.stdout
