@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import logging
 import math
 import os
 import time
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,13 +20,13 @@ from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
 from quartet import __version__, contracts, kafka_client, metrics, settings
-from quartet.datasets import ImageSource, open_dataset
-from quartet.distortion import distort
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.kafka_client import Unavailable
 from quartet.ledger import RESERVE, Ledger
+from quartet.order import Order
 from quartet.service import Service
 from quartet.settings import ProducerSettings
+from quartet.sliced_images import SlicedImages
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     service = Service()
     order = Order.read(state, chosen)
     images = SlicedImages(chosen)
-    ledger = Ledger(state, chosen.producer_id, order.run, _binding(chosen, images))
+    ledger = Ledger(state, chosen.producer_id, order.run, images.binding)
     metrics.serve(chosen.metrics_port)
     metrics.BUILD.labels("producer", __version__, chosen.dataset.kind).set(1)
     if order.count and not order.replay and ledger.finished is not None and ledger.finished >= order.count:
@@ -62,75 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
         return Producer(service, chosen, password, images=images, ledger=ledger, order=order).run()
     finally:
         ledger.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be sent. `count`: 0 = endless; `replay`: send again what was acknowledged."""
-
-    run: str
-    count: int
-    replay: bool
-    file: Path | None = None
-
-    @classmethod
-    def read(cls, state: Path, chosen: ProducerSettings) -> Order:
-        """Return the order that waits, or what the settings say.
-
-        Raises:
-            QuartetError: INPUT, the order is not one.
-        """
-        file = state / f"order-{chosen.producer_id}.json"
-        if not file.exists():
-            return cls(chosen.run, chosen.count, replay=False)
-        try:
-            order = json.loads(file.read_bytes())
-            name, count, done = order["run"], order["count"], order.get("done", False)
-        except (ValueError, KeyError, TypeError) as error:
-            raise QuartetError(ExitCode.INPUT, f"{file} is not an order: {error}") from None
-        if not isinstance(name, str) or not contracts.is_run(name) or not isinstance(count, int) or count < 1:
-            raise QuartetError(
-                ExitCode.INPUT, f"{file}: run must be 1 to 32 of a-z and 0-9 and count a number above 0; got {name!r}, {count!r}"
-            )
-        if done:
-            return cls(chosen.run, chosen.count, replay=False)
-        return cls(name, count, replay=True, file=file)
-
-    def complete(self) -> None:
-        """Mark the order as done, so that a restart does not begin it again."""
-        if self.file is not None:
-            fresh = self.file.with_suffix(".new")
-            fresh.write_text(json.dumps({"run": self.run, "count": self.count, "done": True}))
-            fresh.rename(self.file)
-
-
-class SlicedImages:
-    """A producer's part of a data set, distorted as its camera does it. Sequence n is position n mod the slice's size."""
-
-    def __init__(self, chosen: ProducerSettings) -> None:
-        if chosen.slice.index >= chosen.slice.of:
-            raise QuartetError(ExitCode.CONFIGURATION, f"slice.index {chosen.slice.index} must be below slice.of {chosen.slice.of}")
-        self._source: ImageSource = open_dataset(chosen.dataset, chosen.split, chosen.seed)
-        self._chosen = chosen
-        self._size = len(range(chosen.slice.index, len(self._source), chosen.slice.of))
-        if self._size == 0:
-            message = f"the data set has {len(self._source)} images, so slice {chosen.slice.index} of {chosen.slice.of} is empty"
-            raise QuartetError(ExitCode.INPUT, message)
-        self._kept: dict[int, tuple[bytes, str | None]] = {}
-
-    @property
-    def digest(self) -> str:
-        """Digest of the whole data set."""
-        return self._source.digest
-
-    def __getitem__(self, sequence: int) -> tuple[bytes, str | None]:
-        """Return payload and label of a sequence."""
-        position = self._chosen.slice.index + self._chosen.slice.of * (sequence % self._size)
-        if position not in self._kept:
-            pixels, label = self._source[position]
-            spoilt = distort(pixels, self._chosen.distortion, self._chosen.seed, position)
-            self._kept[position] = (spoilt.tobytes(), label)
-        return self._kept[position]
 
 
 class Producer:
@@ -312,15 +241,3 @@ class _Pace:
         if self._rate and self.seconds_left() < -1:
             # after an outage go on at the rate, not faster
             self._start, self._sent = time.monotonic(), 0
-
-
-def _binding(chosen: ProducerSettings, images: SlicedImages) -> dict[str, Any]:
-    """Return what a run is bound to: with another of these, an id would name another image."""
-    return {
-        "dataset": chosen.dataset.kind,
-        "digest": images.digest,
-        "split": chosen.split,
-        "slice": f"{chosen.slice.index} of {chosen.slice.of}",
-        "seed": chosen.seed,
-        "distortion": f"{chosen.distortion.kind} {chosen.distortion.severity}",
-    }

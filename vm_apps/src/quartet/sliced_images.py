@@ -1,0 +1,47 @@
+"""The images of one producer: its slice of a data set, spoilt as its camera does it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quartet.datasets import ImageSource, open_dataset
+from quartet.distortion import distort
+from quartet.exit_codes import ExitCode, QuartetError
+from quartet.settings import ProducerSettings
+
+
+class SlicedImages:
+    """A producer's part of a data set, distorted as its camera does it. Sequence n is position n mod the slice's size."""
+
+    def __init__(self, chosen: ProducerSettings) -> None:
+        if chosen.slice.index >= chosen.slice.of:
+            raise QuartetError(ExitCode.CONFIGURATION, f"slice.index {chosen.slice.index} must be below slice.of {chosen.slice.of}")
+        self._source: ImageSource = open_dataset(chosen.dataset, chosen.split, chosen.seed)
+        self._chosen = chosen
+        self._size = len(range(chosen.slice.index, len(self._source), chosen.slice.of))
+        if self._size == 0:
+            message = f"the data set has {len(self._source)} images, so slice {chosen.slice.index} of {chosen.slice.of} is empty"
+            raise QuartetError(ExitCode.INPUT, message)
+        self._kept: dict[int, tuple[bytes, str | None]] = {}
+
+    @property
+    def binding(self) -> dict[str, Any]:
+        """What a run is bound to: with another of these, an id would name another image."""
+        chosen = self._chosen
+        return {
+            "dataset": chosen.dataset.kind,
+            "digest": self._source.digest,
+            "split": chosen.split,
+            "slice": f"{chosen.slice.index} of {chosen.slice.of}",
+            "seed": chosen.seed,
+            "distortion": f"{chosen.distortion.kind} {chosen.distortion.severity}",
+        }
+
+    def __getitem__(self, sequence: int) -> tuple[bytes, str | None]:
+        """Return payload and label of a sequence."""
+        position = self._chosen.slice.index + self._chosen.slice.of * (sequence % self._size)
+        if position not in self._kept:
+            pixels, label = self._source[position]
+            spoilt = distort(pixels, self._chosen.distortion, self._chosen.seed, position)
+            self._kept[position] = (spoilt.tobytes(), label)
+        return self._kept[position]
