@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from quartet.settings import ProducerSettings
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be sent. `count`: 0 = endless; `replay`: send again what was acknowledged."""
+    """What is to be sent. `count`: 0 = endless; `rate`: images a second, 0 = no limit; `replay`: send again what was acknowledged."""
 
     run: str
     count: int
+    rate: float
     replay: bool
     file: Path | None = None
 
@@ -29,19 +31,22 @@ class Order:
         """
         file = state / f"order-{chosen.producer_id}.json"
         if not file.exists():
-            return cls(chosen.run, chosen.count, replay=False)
+            return cls(chosen.run, chosen.count, chosen.rate, replay=False)
         try:
             order = json.loads(file.read_bytes())
             name, count, done = order["run"], order["count"], order.get("done", False)
+            rate = order.get("rate", chosen.rate)
         except (ValueError, KeyError, TypeError) as error:
             raise QuartetError(ExitCode.INPUT, f"{file} is not an order: {error}") from None
         if not isinstance(name, str) or not contracts.is_run(name) or not isinstance(count, int) or count < 1:
             raise QuartetError(
                 ExitCode.INPUT, f"{file}: run must be 1 to 32 of a-z and 0-9 and count a number above 0; got {name!r}, {count!r}"
             )
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < math.inf:
+            raise QuartetError(ExitCode.INPUT, f"{file}: rate must be images a second, 0 for no limit; got {rate!r}")
         if done:
-            return cls(chosen.run, chosen.count, replay=False)
-        return cls(name, count, replay=True, file=file)
+            return cls(chosen.run, chosen.count, chosen.rate, replay=False)
+        return cls(name, count, float(rate), replay=True, file=file)
 
     def complete(self) -> None:
         """Mark the order as done, so that a restart does not begin it again."""

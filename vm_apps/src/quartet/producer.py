@@ -1,6 +1,7 @@
 """An IoT producer: reads images of a data set and sends them as records of the topic `images`, each until Kafka acknowledged it.
 
-What is sent is decided by the settings, or by an order (`order-<id>.json` in the state directory: run and count) until that is done.
+What is sent is decided by the settings, or by an order (`order-<id>.json` in the state directory: run, count and, if it shall not be the
+settings', rate) until that is done.
 A run that the ledger calls finished is not sent again, unless it was ordered; then all of it is, and nothing changes downstream.
 """
 
@@ -104,14 +105,14 @@ class Producer:
         """Send what was reserved and not acknowledged, then the rest; or everything from `replay_from` on."""
         count = self._order.count
         reserved = min(self._ledger.high_water, count) if count else self._ledger.high_water
-        pace = _Pace(self._chosen.rate)
+        pace = _Pace(self._order.rate)
         if replay_from is None:
             for sequence in list(self._ledger.unacknowledged(reserved)):
                 if self._service.stopping:
                     return
                 self._send(sequence, pace)
         sequence = reserved if replay_from is None else replay_from
-        step = min(RESERVE, max(1, math.ceil(self._chosen.rate))) if self._chosen.rate else RESERVE
+        step = min(RESERVE, max(1, math.ceil(self._order.rate))) if self._order.rate else RESERVE
         while not self._service.stopping and (count == 0 or sequence < count):
             end = sequence + step if count == 0 else min(sequence + step, count)
             self._ledger.reserve(sequence, [hashlib.sha256(self._images[item][0]).digest() for item in range(sequence, end)])

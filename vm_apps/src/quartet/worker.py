@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from quartet import metrics
+from quartet import failpoints, metrics
 from quartet.exit_codes import ExitCode
 from quartet.kafka_client import Partition, Record, Unavailable
 
@@ -170,8 +170,10 @@ class Worker:
             return
         records = self._gather()
         if records:
+            failpoints.reach("after-poll")
             with _timed("process"):
                 effects = self._strategy.process(records)
+            failpoints.reach("after-write")
             self._in_hand = {}
             self._begun.append(_Batch(_first(records), _next(records), effects))
             self._succeeded(len(records))
@@ -196,8 +198,10 @@ class Worker:
             batch = self._begun[0]
             with _timed("settle"):
                 batch.effects.settle()
+            failpoints.reach("after-settle")
             with _timed("commit"):
                 self._source.commit(batch.next)
+            failpoints.reach("after-commit")
             self._begun.popleft()
 
     def _back_off(self, error: Unavailable) -> None:
