@@ -297,12 +297,13 @@ def inference_records(records: Iterator[Any]) -> tuple[list[InferenceRecord], fr
 
 
 def dead_letter_records(records: Iterator[Any]) -> list[DeadLetter]:
-    """Decode the dead letters, one for each refused record."""
+    """Decode the dead letters, one for each refused record. What is no dead letter accounts for no record."""
     letters: dict[tuple[str, int, int], DeadLetter] = {}
     for record in records:
-        if record.value is None:
+        try:
+            letter = contracts.decode_dead_letter(record.value)
+        except contracts.ContractError:
             continue
-        letter = contracts.decode_dead_letter(record.value)
         letters.setdefault(
             (letter.topic, letter.partition, letter.offset),
             DeadLetter(letter.topic, letter.partition, letter.offset, named_id(letter.key), letter.cause.value),

@@ -6,15 +6,15 @@ Nothing is decoded before it is checked, and a record that breaks its contract r
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
+
+from quartet import strict_json
 
 LABELS: Final = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 IMAGE_SIDE: Final = 32
@@ -50,6 +50,11 @@ class Cause(StrEnum):
     BAD_KEY = "bad-key"
     ID_CONFLICT = "id-conflict"
     DATABASE_REJECTED = "database-rejected"
+
+
+_CAUSES: Final = frozenset(Cause)
+# A database's refusal may quote the whole document; the letter holds it anyway.
+_MOST_DETAIL: Final = 1000
 
 
 class ContractError(Exception):
@@ -153,6 +158,9 @@ def decode_image(key: bytes | None, value: bytes | None, headers: Headers) -> Im
     """
     if value is None:
         raise ContractError(Cause.NULL_VALUE, "the record has no value")
+    for name, _ in headers:
+        if not name.isascii() and not _is_utf8(name):
+            raise ContractError(Cause.BAD_HEADER, f"a header's name is not UTF-8: {name[:40]!r}")
     fields = {name: content for name, content in reversed(headers) if content is not None}
     schema = _header(fields, "schema")
     if schema not in _IMAGE_SCHEMAS:
@@ -189,12 +197,7 @@ def decode_inference(key: bytes | None, value: bytes | None) -> Inference:
     """
     if value is None:
         raise ContractError(Cause.NULL_VALUE, "the record has no value")
-    try:
-        body = json.loads(bytes(value).decode(), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise ContractError(Cause.BAD_JSON, str(error)[:200]) from None
-    if not isinstance(body, dict):
-        raise ContractError(Cause.BAD_JSON, "the value is not an object")
+    body = _object(value)
     schema = _text(body, "schema")
     if schema not in _INFERENCE_SCHEMAS:
         raise ContractError(Cause.UNKNOWN_SCHEMA, f"schema {schema[:40]!r}")
@@ -223,7 +226,10 @@ def decode_inference(key: bytes | None, value: bytes | None) -> Inference:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A refused record, whole, with where it stood and why it was refused. `refused_at`: microseconds since the epoch, UTC."""
+    """A refused record, whole, with where it stood and why it was refused. `refused_at`: microseconds since the epoch, UTC.
+
+    A header's name may hold surrogates: each stands for a byte that is not UTF-8 (PEP 383).
+    """
 
     topic: str
     partition: int
@@ -252,41 +258,66 @@ def encode_dead_letter(letter: DeadLetter) -> tuple[bytes, bytes]:
         "value": _to_base64(letter.value),
         "headers": [[name, _to_base64(content)] for name, content in letter.headers],
         "cause": letter.cause.value,
-        "detail": letter.detail,
+        "detail": letter.detail[:_MOST_DETAIL],
         "refused_at": letter.refused_at,
     }
     return letter.record_key, json.dumps(body, separators=(",", ":")).encode()
 
 
-def decode_dead_letter(value: bytes) -> DeadLetter:
+def decode_dead_letter(value: bytes | None) -> DeadLetter:
     """Return the dead letter of a record's value.
 
     Raises:
         ContractError: it is not a dead letter.
     """
-    try:
-        body = json.loads(value)
-        return DeadLetter(
-            topic=str(body["topic"]),
-            partition=int(body["partition"]),
-            offset=int(body["offset"]),
-            key=_from_base64(body["key"]),
-            value=_from_base64(body["value"]),
-            headers=tuple((str(name), _from_base64(content)) for name, content in body["headers"]),
-            cause=Cause(body["cause"]),
-            detail=str(body["detail"]),
-            refused_at=int(body["refused_at"]),
-        )
-    except (ValueError, TypeError, KeyError, binascii.Error) as error:
-        raise ContractError(Cause.BAD_JSON, f"not a dead letter: {error}") from None
+    if value is None:
+        raise ContractError(Cause.NULL_VALUE, "the record has no value")
+    body = _object(value)
+    headers = body.get("headers")
+    if not isinstance(headers, list) or not all(isinstance(row, list) and len(row) == 2 and isinstance(row[0], str) for row in headers):
+        raise ContractError(Cause.BAD_FIELD, "headers is not a list of names and contents")
+    cause = _text(body, "cause")
+    if cause not in _CAUSES:
+        raise ContractError(Cause.BAD_FIELD, f"cause {cause[:40]!r} is not one of this release")
+    return DeadLetter(
+        topic=_text(body, "topic"),
+        partition=_integer(body, "partition", 0, _INT32_MAX),
+        offset=_integer(body, "offset", 0, _INT64_MAX),
+        key=_from_base64(body.get("key"), "key"),
+        value=_from_base64(body.get("value"), "value"),
+        headers=tuple((name, _from_base64(content, "headers")) for name, content in headers),
+        cause=Cause(cause),
+        detail=_text(body, "detail"),
+        refused_at=_integer(body, "refused_at", 0, _INT64_MAX),
+    )
 
 
 def _to_base64(content: bytes | None) -> str | None:
     return None if content is None else base64.b64encode(content).decode()
 
 
-def _from_base64(text: str | None) -> bytes | None:
-    return None if text is None else base64.b64decode(text, validate=True)
+def _from_base64(text: object, name: str) -> bytes | None:
+    if text is None:
+        return None
+    try:
+        return base64.b64decode(text if isinstance(text, str) else "?", validate=True)
+    except ValueError:
+        raise ContractError(Cause.BAD_FIELD, f"{name} is not base64") from None
+
+
+def _object(value: bytes) -> dict[str, Any]:
+    try:
+        return strict_json.load_object(bytes(value))
+    except ValueError as error:
+        raise ContractError(Cause.BAD_JSON, str(error)[:200]) from None
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        str.encode(name, "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _header(fields: Mapping[str, bytes], name: str) -> bytes:
@@ -317,10 +348,6 @@ def _label(content: bytes) -> str:
     return label
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _text(body: Mapping[str, Any], name: str) -> str:
     if name not in body:
         raise ContractError(Cause.MISSING_FIELD, name)
@@ -340,7 +367,7 @@ def _integer(body: Mapping[str, Any], name: str, low: int, high: int) -> int:
         raise ContractError(Cause.MISSING_FIELD, name)
     value = body[name]
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ContractError(Cause.BAD_FIELD, f"{name} {str(value)[:40]} is not a whole number from {low} to {high}")
+        raise ContractError(Cause.BAD_FIELD, f"{name} {_shown(value)} is not a whole number from {low} to {high}")
     return value
 
 
@@ -348,6 +375,11 @@ def _fraction(body: Mapping[str, Any], name: str) -> float:
     if name not in body:
         raise ContractError(Cause.MISSING_FIELD, name)
     value = body[name]
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or not 0 <= value <= 1:
-        raise ContractError(Cause.BAD_FIELD, f"{name} {str(value)[:40]} is not a number from 0 to 1")
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise ContractError(Cause.BAD_FIELD, f"{name} {_shown(value)} is not a number from 0 to 1")
     return float(value)
+
+
+def _shown(value: object) -> str:
+    """Return a scalar as it is, anything else by its kind: what is nested has no end."""
+    return f"{value!r:.40}" if isinstance(value, str | int | float | None) else f"(a {type(value).__name__})"

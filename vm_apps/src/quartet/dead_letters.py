@@ -16,7 +16,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 
 from quartet import contracts, kafka_client, metrics, settings
-from quartet.contracts import Cause, DeadLetter
+from quartet.contracts import Cause, ContractError, DeadLetter
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.kafka_client import CALL_SECONDS, Record, Unavailable
 from quartet.settings import AuditorSettings
@@ -83,8 +83,10 @@ class DeadLetters:
             metrics.DEAD_LETTERED.labels(cause.value).inc()
 
 
-def read(consumer: KafkaConsumer, topic: str) -> Iterator[DeadLetter]:
-    """Yield every dead letter up to the topic's present end; one whose key came before is left out.
+def read(consumer: KafkaConsumer, topic: str) -> Iterator[tuple[str, DeadLetter | ContractError]]:
+    """Yield every dead letter up to the topic's present end, with its key; one whose key came before is left out.
+
+    A record that is no dead letter comes as what is wrong with it.
 
     Raises:
         Unavailable, QuartetError
@@ -100,7 +102,15 @@ def read(consumer: KafkaConsumer, topic: str) -> Iterator[DeadLetter]:
                 for record in records:
                     if record.key not in seen and record.offset < ends[TopicPartition(record.topic, record.partition)]:
                         seen.add(record.key)
-                        yield contracts.decode_dead_letter(record.value)
+                        yield _named(record)
+
+
+def _named(record: Record) -> tuple[str, DeadLetter | ContractError]:
+    name = "(no key)" if record.key is None else bytes(record.key).decode("utf-8", "replace")
+    try:
+        return name, contracts.decode_dead_letter(record.value)
+    except ContractError as error:
+        return name, error
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,16 +128,25 @@ def run(arguments: argparse.Namespace) -> int:
     password = settings.password("kafka-password", chosen.credentials_directory)
     try:
         consumer = kafka_client.connect_reader(chosen.kafka, password)
-        letters = [letter for letter in read(consumer, chosen.topics.dead_letters) if arguments.cause in (None, letter.cause.value)]
+        found = list(read(consumer, chosen.topics.dead_letters))
         consumer.close()
+        letters = [letter for _, letter in found if isinstance(letter, DeadLetter) and arguments.cause in (None, letter.cause.value)]
         if arguments.action == "redrive":
             _send_again(letters, kafka_client.connect_producer(chosen.kafka, password, linger_ms=5))
     except Unavailable as error:
         raise QuartetError(ExitCode.UNAVAILABLE, str(error)) from None
     for letter in letters:
-        print(f"{letter.record_key.decode()}  {letter.cause}  {letter.detail}")
+        print(_printable(f"{letter.record_key.decode()}  {letter.cause}  {letter.detail}"))
+    for name, error in found:
+        if isinstance(error, ContractError):
+            print(_printable(f"{name}  is no dead letter: {error}"))
     print(f"{len(letters)} dead letters" + (" sent again" if arguments.action == "redrive" else ""))
     return ExitCode.OK
+
+
+def _printable(text: str) -> str:
+    """Return a text that neither steers a terminal nor fails to print."""
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
 
 
 def _send_again(letters: Sequence[DeadLetter], producer: Any) -> None:

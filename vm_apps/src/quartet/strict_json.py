@@ -1,0 +1,54 @@
+"""JSON as a contract reads it: one meaning, the same on every machine, and nothing without end.
+
+Python's own reader takes NaN, lets the last of two equal fields win, and how deep it follows depends on who calls it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+#: Lists and objects within each other; a reader with less stack would refuse what another takes.
+_MOST_LEVELS: Final = 64
+_STRINGS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+
+
+def load_object(content: bytes) -> dict[str, Any]:
+    """Return the object that a text in UTF-8 holds.
+
+    Raises:
+        ValueError: it is not JSON, not an object, nested too deeply, has a field twice, or has NaN, Infinity or a number of
+            more than 4,300 digits.
+    """
+    if content.count(b"[") + content.count(b"{") > _MOST_LEVELS:
+        _limit_levels(content.decode())
+    body = _decoder.decode(content.decode())
+    if not isinstance(body, dict):
+        raise ValueError("the value is not an object")
+    return body
+
+
+def _limit_levels(text: str) -> None:
+    level = 0
+    for character in _STRINGS.sub("", text):
+        if character in "[{":
+            level += 1
+            if level > _MOST_LEVELS:
+                raise ValueError(f"more than {_MOST_LEVELS} levels")
+        elif character in "]}":
+            level -= 1
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a field comes twice")
+    return fields
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decoder: Final = json.JSONDecoder(object_pairs_hook=_fields, parse_constant=_no_constant)
