@@ -19,6 +19,7 @@ from quartet import contracts, kafka_client, metrics, settings
 from quartet.contracts import Cause, ContractError, DeadLetter
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.kafka_client import CALL_SECONDS, Record, Unavailable
+from quartet.kafka_records import HeaderName
 from quartet.settings import AuditorSettings
 
 
@@ -137,9 +138,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise QuartetError(ExitCode.UNAVAILABLE, str(error)) from None
     for letter in letters:
         print(_printable(f"{letter.record_key.decode()}  {letter.cause}  {letter.detail}"))
-    for name, error in found:
-        if isinstance(error, ContractError):
-            print(_printable(f"{name}  is no dead letter: {error}"))
+    for name, broken in found:
+        if isinstance(broken, ContractError):
+            print(_printable(f"{name}  is no dead letter: {broken}"))
     print(f"{len(letters)} dead letters" + (" sent again" if arguments.action == "redrive" else ""))
     return ExitCode.OK
 
@@ -153,7 +154,7 @@ def _send_again(letters: Sequence[DeadLetter], producer: Any) -> None:
     with kafka_client.translated():
         futures = []
         for letter in letters:
-            headers = [(name, content) for name, content in letter.headers if content is not None]
+            headers = [(HeaderName(name), content) for name, content in letter.headers if content is not None]
             futures.append(producer.send(letter.topic, key=letter.key, value=letter.value, headers=headers))
         for future in futures:
             future.get(timeout=CALL_SECONDS)

@@ -13,10 +13,12 @@ from kafka import errors as kafka_errors
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
 
+from quartet import kafka_records
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.settings import Kafka
 
 log = logging.getLogger(__name__)
+kafka_records.accept_what_the_broker_accepts()
 
 #: No call blocks longer, so that the watchdog (60 s) is always fed in time.
 CALL_SECONDS: Final = 10.0
