@@ -55,6 +55,9 @@ class Cause(StrEnum):
 _CAUSES: Final = frozenset(Cause)
 # A database's refusal may quote the whole document; the letter holds it anyway.
 _MOST_DETAIL: Final = 1000
+#: Bytes of the largest dead letter. A refused batch has up to 262,144 bytes; as an envelope each byte of it takes 6 at most (a
+#: header's name of bytes that JSON writes as \udcff), and the cause some 12,000 more: 1.6 MB, where bytes in base64 take a third.
+LARGEST_DEAD_LETTER: Final = 2 * 1024 * 1024
 
 
 class ContractError(Exception):

@@ -13,7 +13,7 @@ from kafka import errors as kafka_errors
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
 
-from quartet import kafka_records
+from quartet import contracts, kafka_records
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.settings import Kafka
 
@@ -132,6 +132,7 @@ def connect_producer(settings: Kafka, password: str, *, linger_ms: int, batch_by
             batch_size=batch_bytes,
             max_block_ms=_CALL_MS,
             delivery_timeout_ms=60_000,
+            max_request_size=contracts.LARGEST_DEAD_LETTER,
         )
 
 
@@ -161,6 +162,7 @@ def connect_reader(settings: Kafka, password: str) -> KafkaConsumer:
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,
             max_poll_records=5_000,
+            max_partition_fetch_bytes=contracts.LARGEST_DEAD_LETTER,
         )
 
 
