@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, Protocol
@@ -13,7 +15,7 @@ from kafka import errors as kafka_errors
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
 
-from quartet import contracts, kafka_records
+from quartet import contracts, kafka_records, tls_causes
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.settings import Kafka
 
@@ -23,6 +25,8 @@ kafka_records.accept_what_the_broker_accepts()
 #: No call blocks longer, so that the watchdog (60 s) is always fed in time.
 CALL_SECONDS: Final = 10.0
 _CALL_MS: Final = 10_000
+# A broker that is away and a topic without news look the same to poll().
+_SILENCE_SECONDS: Final = 5.0
 
 
 class Partition(NamedTuple):
@@ -64,19 +68,30 @@ def require_crc32c() -> None:
         )
 
 
-class _Refusals(logging.Handler):
-    """Notices that Kafka refused a password: the client goes on trying and only logs the cause."""
+class _Failures(logging.Handler):
+    """Notices why Kafka cannot be reached: the client goes on trying, ends in a bare timeout, and only logs the cause."""
 
-    reason: str | None = None
+    #: Why Kafka refused the password
+    refusal: str | None = None
+    _cause = ""
+    _cause_at = -math.inf
 
     def emit(self, record: logging.LogRecord) -> None:
         for argument in record.args if isinstance(record.args, tuple) else ():
             if isinstance(argument, kafka_errors.SaslAuthenticationFailedError):
-                self.reason = str(argument)
+                self.refusal = str(argument)
+            elif isinstance(argument, kafka_errors.KafkaConnectionError | OSError):
+                self._cause, self._cause_at = str(argument), time.monotonic()
+
+    def recent_cause(self) -> str | None:
+        """Return why the last connection failed, if that was while the present call was waiting."""
+        if time.monotonic() - self._cause_at > 2 * CALL_SECONDS:
+            return None
+        return tls_causes.explain(self._cause) or self._cause[:200]
 
 
-_refusals = _Refusals()
-logging.getLogger("kafka").addHandler(_refusals)
+_failures = _Failures()
+logging.getLogger("kafka").addHandler(_failures)
 
 
 @contextmanager
@@ -84,12 +99,12 @@ def translated() -> Iterator[None]:
     """Turn kafka-python's errors into the two that matter: wait (Unavailable), or stop and say why (QuartetError)."""
     try:
         yield
-        if _refusals.reason is not None:
-            raise kafka_errors.SaslAuthenticationFailedError(_refusals.reason)
+        if _failures.refusal is not None:
+            raise kafka_errors.SaslAuthenticationFailedError(_failures.refusal)
     except kafka_errors.KafkaTimeoutError as error:
-        if _refusals.reason is None:
-            raise Unavailable("kafka", f"no answer in time: {error}") from error
-        message = f"Kafka does not accept the user or the password: {_refusals.reason}"
+        if _failures.refusal is None:
+            raise Unavailable("kafka", _failures.recent_cause() or f"no answer in time: {error}") from error
+        message = f"Kafka does not accept the user or the password: {_failures.refusal}"
         raise QuartetError(ExitCode.CREDENTIALS, message) from error
     except (kafka_errors.SaslAuthenticationFailedError, kafka_errors.UnsupportedSaslMechanismError) as error:
         raise QuartetError(ExitCode.CREDENTIALS, f"Kafka does not accept the user or the password: {error}") from error
@@ -99,7 +114,7 @@ def translated() -> Iterator[None]:
         message = f"another process took this consumer's group_instance_id; stop the other one ({error})"
         raise QuartetError(ExitCode.UNAVAILABLE, message) from error
     except kafka_errors.KafkaError as error:
-        raise Unavailable("kafka", f"{type(error).__name__} {error}".strip()) from error
+        raise Unavailable("kafka", tls_causes.explain(str(error)) or str(error) or type(error).__name__) from error
 
 
 def _security(settings: Kafka, password: str) -> dict[str, Any]:
@@ -197,6 +212,7 @@ class GroupConsumer:
         self._accept_loss = accept_loss
         self._paused = False
         self._revoked: Callable[[], None] = lambda: None
+        self._heard_at = time.monotonic()
         with translated():
             self._consumer = KafkaConsumer(
                 **_security(settings, password),
@@ -221,6 +237,8 @@ class GroupConsumer:
     def poll(self, seconds: float, most: int) -> list[Record]:
         """Return up to `most` records, each partition's in the order of offsets; an empty list after `seconds`.
 
+        When nothing came for a while, the broker is asked for a sign of life.
+
         Raises:
             Unavailable, QuartetError
         """
@@ -233,6 +251,10 @@ class GroupConsumer:
             except kafka_errors.OffsetOutOfRangeError as error:
                 self._handle_loss(error)
                 return []
+            if found:
+                self._heard_at = time.monotonic()
+            elif time.monotonic() - self._heard_at > _SILENCE_SECONDS:
+                self._ask()
         return [record for records in found.values() for record in records]
 
     def has_assignment(self) -> bool:
@@ -240,14 +262,21 @@ class GroupConsumer:
         return bool(self._consumer.assignment())
 
     def topic_exists(self) -> bool:
-        """Say whether the cluster knows the topic."""
-        with translated():
-            return bool(self._consumer.partitions_for_topic(self.topic))
+        """Say whether the cluster knows the topic.
+
+        Raises:
+            Unavailable, QuartetError
+        """
+        return self.partitions_of(self.topic) > 0
 
     def partitions_of(self, topic: str) -> int:
-        """Return the number of partitions of a topic, 0 if there is no such topic."""
+        """Return the number of partitions of a topic, 0 if there is no such topic.
+
+        Raises:
+            Unavailable, QuartetError
+        """
         with translated():
-            return len(self._consumer.partitions_for_topic(topic) or ())
+            return len(self._partitions(topic))
 
     def backlog(self) -> int | None:
         """Return how many records are left to read, as far as the last answers tell."""
@@ -313,6 +342,24 @@ class GroupConsumer:
     def revoked(self) -> None:
         """Finish what was begun; called by the client before it gives partitions away."""
         self._revoked()
+
+    def _ask(self) -> None:
+        # for a topic that was not known so far, this asks the cluster
+        if self._partitions(self.topic):
+            some = next(iter(self._consumer.assignment()), TopicPartition(self.topic, 0))
+            self._consumer.end_offsets([some], timeout_ms=int(_SILENCE_SECONDS * 1000))
+        self._heard_at = time.monotonic()
+
+    def _partitions(self, topic: str) -> set[int]:
+        """Do what KafkaConsumer.partitions_for_topic does, which waits for a broker that is away without end."""
+        cluster = self._consumer._cluster
+        if not cluster.partitions_for_topic(topic):
+            before, cluster.need_all_topic_metadata = cluster.need_all_topic_metadata, True
+            try:
+                self._consumer._net.run(self._consumer._manager.wait_for, cluster.request_update(), int(_SILENCE_SECONDS * 1000))
+            finally:
+                cluster.need_all_topic_metadata = before
+        return cluster.partitions_for_topic(topic) or set()
 
     def _begin(self) -> None:
         missing = [

@@ -9,6 +9,7 @@ from typing import Any
 import pymongo
 from pymongo import errors as mongo_errors
 
+from quartet import tls_causes
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.kafka_client import CALL_SECONDS, Unavailable
 from quartet.settings import MongoDB
@@ -81,4 +82,6 @@ def server(client: pymongo.MongoClient[dict[str, Any]]) -> str:
 
 
 def _brief(error: Exception) -> str:
-    return str(error).split(", Timeout:", maxsplit=1)[0][:300]
+    """Return the cause alone: PyMongo adds its timeouts and what it knows of every server."""
+    text = str(error).split(", Timeout:", maxsplit=1)[0].split(" (configured timeouts:", maxsplit=1)[0]
+    return tls_causes.explain(text) or text[:300]
