@@ -42,7 +42,8 @@ class StreamSettings(_Strict):
     """Settings of the stream job.
 
     `rebuild_order`: a file that asks for one rebuild and is removed when it is done. `state_partitions` is fixed by the
-    first checkpoint. `stall_seconds`: so long without a sign of life from the query, and the watchdog is left to act.
+    first checkpoint. `stall_seconds`: so long without a sign of life from the query, and the watchdog is left to act;
+    `start_seconds`: the same until the first batch has ended, which may have a large state to load.
     """
 
     kafka: Kafka
@@ -56,4 +57,5 @@ class StreamSettings(_Strict):
     trigger_seconds: Annotated[float, Field(gt=0, strict=False)] = 1.0
     max_offsets_per_trigger: Annotated[int, Field(ge=1)] = 20_000
     state_partitions: Annotated[int, Field(ge=1)] = 2
+    start_seconds: Annotated[int, Field(ge=60)] = 900
     stall_seconds: Annotated[int, Field(ge=60)] = 300

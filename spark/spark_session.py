@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import quartet.contracts
 import quartet.counting
+import quartet.strict_json
 from pyspark.sql import SparkSession
 
 if TYPE_CHECKING:
@@ -61,6 +62,6 @@ def _archive(modules: Iterable[ModuleType]) -> str:
     path = Path(tempfile.mkdtemp(prefix="quartet-"), "quartet_jobs.zip")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("quartet/__init__.py", "")
-        for module in (quartet.contracts, quartet.counting, *modules):
+        for module in (quartet.contracts, quartet.counting, quartet.strict_json, *modules):
             archive.write(str(module.__file__), module.__name__.replace(".", "/") + ".py")
     return str(path)

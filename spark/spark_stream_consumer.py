@@ -63,6 +63,7 @@ class Stream:
         self._totals: dict[int, Totals] = {}
         self._failure: BaseException | None = None
         self._last_sign = time.monotonic()
+        self._began = False
         self._batch: int | None = None
 
     def run(self) -> None:
@@ -71,6 +72,7 @@ class Stream:
         Raises:
             QuartetError: something that waiting does not mend.
         """
+        self._wait_for_a_start()
         self._service.ready("starting Spark")
         more = {"spark.sql.shuffle.partitions": str(self._settings.state_partitions), **STATE}
         spark = spark_session.start("quartet-stream", self._settings.cluster, more, (records, producer_state))
@@ -88,8 +90,7 @@ class Stream:
     def _attempt(self, spark: SparkSession) -> str | None:
         """Run the query once; return why it ended, None if it was told to."""
         self._failure = None
-        self._last_sign = time.monotonic()
-        self._service.alive()
+        self._wait_for_a_start()
         try:
             self._prepare(spark)
         except Unavailable as error:
@@ -109,6 +110,19 @@ class Stream:
         if final is not None:
             raise final
         return str(self._failure) if isinstance(self._failure, Unavailable) else failures.short(text)
+
+    def _wait_for_a_start(self) -> None:
+        """Allow for steps that feed no watchdog: the JVM's start, the master's first core, a large state to read."""
+        self._began = False
+        self._last_sign = time.monotonic()
+        self._service.patience(self._settings.start_seconds)
+
+    def _sign(self) -> None:
+        """Note that the query is alive; from the first sign on the unit's own watchdog holds again."""
+        self._last_sign = time.monotonic()
+        if not self._began:
+            self._began = True
+            self._service.patience(None)
 
     def _prepare(self, spark: SparkSession) -> None:
         """See that results and checkpoint belong together; write the totals that the state holds."""
@@ -151,7 +165,7 @@ class Stream:
             for row in changed.collect():
                 self._totals[row.producer_id] = Totals(row.total_count, row.incorrect_count)
             self._results.write(self._totals, self._end_offsets(batch))
-            self._last_sign = time.monotonic()
+            self._sign()
         except BaseException as error:
             self._failure = error
             raise
@@ -162,9 +176,9 @@ class Stream:
     def _look(self, query: StreamingQuery) -> None:
         progress = query.lastProgress
         if progress is not None and not query.status["isTriggerActive"]:
-            self._last_sign = time.monotonic()
+            self._sign()
         still = time.monotonic() - self._last_sign
-        if still < self._settings.stall_seconds:
+        if still < (self._settings.stall_seconds if self._began else self._settings.start_seconds):
             self._service.alive()
         total = sum(count.total for count in self._totals.values())
         incorrect = sum(count.incorrect for count in self._totals.values())

@@ -1,6 +1,7 @@
 """The daemons run, hardened, authenticated and out of reach where they should be."""
 
 import json
+import time
 
 import pytest
 
@@ -41,12 +42,31 @@ def test_is_hardened(host, name):
     assert host.run(f"systemd-analyze security --offline=true --threshold=15 --no-pager /etc/systemd/system/{name}.service").rc == 0
 
 
+def page(host, port):
+    read = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}/json/').read().decode())"
+    answer = host.run(f'python3 -c "{read}"')
+    return json.loads(answer.stdout) if answer.rc == 0 else {}
+
+
+def alive_workers(host):
+    return [worker["id"] for worker in page(host, 8080).get("workers", []) if worker["state"] == "ALIVE"]
+
+
 def test_the_worker_is_registered(host):
-    page = json.loads(
-        host.check_output("python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:8080/json/\").read().decode())'")
-    )
-    assert page["status"] == "ALIVE"
-    assert [worker["state"] for worker in page["workers"]] == ["ALIVE"]
+    assert page(host, 8080)["status"] == "ALIVE"
+    assert alive_workers(host) == [page(host, 8081)["id"]]
+
+
+def test_a_worker_that_starts_with_its_master_is_known(host):
+    for _ in range(3):
+        before = page(host, 8081)["id"]
+        host.check_output("systemctl kill --signal=KILL spark-master spark-worker")
+        end = time.monotonic() + 150
+        while (found := page(host, 8081).get("id", before)) == before or found not in alive_workers(host):
+            assert time.monotonic() < end, (found, page(host, 8080), host.run("journalctl --no-pager -n 30 -u spark-worker").stdout)
+            time.sleep(1)
+    assert page(host, 8081)["masterurl"] == "spark://10.77.0.108:7077"
+    assert "waiting for Spark's master at 10.77.0.108:7077" in host.check_output("journalctl --no-pager -u spark-worker")
 
 
 def test_listens_where_it_should_and_nowhere_else(host):

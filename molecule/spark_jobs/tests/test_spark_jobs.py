@@ -77,6 +77,18 @@ def test_the_stream_counts_exactly_over_duplicates_and_a_kill(host, send):
     eventually(host, {"1": [40, 400], "2": [200, 400]})
 
 
+def test_the_watchdog_waits_longer_only_for_the_start(host):
+    host.check_output("systemctl restart %s", STREAM)
+    watchdog = f"systemctl show --value --property=WatchdogUSec {STREAM}"
+    assert host.check_output(watchdog) == "15min"
+    for _ in range(90):
+        if host.check_output(watchdog) == "3min":
+            break
+        time.sleep(2)
+    assert host.check_output(f"systemctl show --value --property=StatusText {STREAM}").startswith("batch ")
+    assert host.check_output(watchdog) == "3min"
+
+
 def test_the_batch_agrees_and_leaves_a_table_and_a_chart(host):
     for _ in range(60):
         if count(host)["stored"] == 800:

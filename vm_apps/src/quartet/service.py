@@ -43,6 +43,12 @@ class Service:
         """Feed the watchdog."""
         _notify("WATCHDOG=1")
 
+    def patience(self, seconds: float | None) -> None:
+        """Let the watchdog wait so long for each sign of life; None: as long as the unit says."""
+        microseconds = os.environ.get("WATCHDOG_USEC") if seconds is None else str(int(seconds * 1_000_000))
+        if microseconds:
+            _notify(f"WATCHDOG_USEC={microseconds}\nWATCHDOG=1")
+
     def status(self, text: str, *, now: bool = False) -> None:
         """Show a line in `systemctl status`; lines that follow each other quickly are dropped unless `now`."""
         moment = time.monotonic()
