@@ -12,8 +12,9 @@ import pytest
 from memory_broker import Crash, Faults, MemoryHost, MemoryProducer, MemorySource, MemoryStore, MemoryTopic, away
 from quartet import contracts
 from quartet.contracts import Cause, Image
-from quartet.db_consumer import ImageDocuments, InferenceDocuments, Store
+from quartet.db_consumer import Store
 from quartet.dead_letters import DeadLetterWriter
+from quartet.documents import ImageDocuments, InferenceDocuments
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.worker import Worker
 
@@ -178,6 +179,26 @@ def test_a_database_that_refuses_everything_stops_the_unit_before_the_topic_is_d
     assert stopped.value.code is ExitCode.REJECTED
     assert len(pipeline.letters()) <= 20
     assert not pipeline.topic.is_drained()
+
+
+def test_a_record_whose_first_was_refused_takes_its_place() -> None:
+    pipeline = Pipeline(partitions=1)
+    pipeline.store.refuse = lambda document: "121: no" if document["image"] == image(1).payload else None
+    pipeline.send(image(1))
+    pipeline.send(image(1, fill=9))
+    pipeline.send(image(1, fill=9))
+    pipeline.run()
+    assert stored_payloads(pipeline) == {image(1).id: image(1, fill=9).payload}
+    assert [(letter.offset, letter.cause) for letter in pipeline.letters()] == [(0, Cause.DATABASE_REJECTED)]
+
+
+def test_no_dead_letter_is_written_while_the_database_is_away() -> None:
+    pipeline = Pipeline()
+    pipeline.send(image(0))
+    pipeline.topic.append(0, b"bad", b"poison", [])
+    pipeline.faults.at("before write", *(away() for _ in range(4)))
+    pipeline.run()
+    assert len(pipeline.letters()) == 1
 
 
 def test_an_unlabelled_image_is_stored_without_a_label() -> None:

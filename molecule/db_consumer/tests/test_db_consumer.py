@@ -24,12 +24,18 @@ images = client["kafka_db"]["image"]
 if order["poison"]:
     producer = KafkaProducer(**tls, sasl_plain_username="producer", sasl_plain_password=order["producer"])
     producer.send("images", key=b"poison", value=b"too short", headers=[("schema", b"image/1")]).get(10)
+if order["again"]:
+    producer = KafkaProducer(**tls, sasl_plain_username="producer", sasl_plain_password=order["producer"])
+    row = images.find_one(sort=[("_id", 1)])
+    headers = [("schema", b"image/1")] + [(name, str(row[name]).encode()) for name in ("producer_id", "run", "sequence", "captured_at", "actual_value")]
+    for payload in (row["image"], bytes(3072)):
+        producer.send("images", key=row["_id"].encode(), value=payload, headers=headers).get(10)
 reader = KafkaConsumer(**tls, sasl_plain_username="auditor", sasl_plain_password=order["auditor"], auto_offset_reset="earliest", consumer_timeout_ms=3000)
 reader.assign([TopicPartition("dead-letters", number) for number in range(3)])
 print(json.dumps({
     "images": images.count_documents({}),
     "right": sum(hashlib.sha256(row["image"]).hexdigest() == row["payload_sha256"] and len(row["image"]) == 3072 for row in images.find()),
-    "dead letters": [json.loads(record.value)["cause"] for record in reader],
+    "dead letters": [letter["cause"] for letter in sorted((json.loads(record.value) for record in reader), key=lambda letter: letter["refused_at"])],
 }))
 """
 
@@ -38,12 +44,13 @@ print(json.dumps({
 def ask(host):
     values = yaml.safe_load(SECRETS.read_text())["secrets_values"]
 
-    def ask(*, poison=False):
+    def ask(*, poison=False, again=False):
         order = {
             "mongodb": values["mongodb_auditor_password"],
             "producer": values["kafka_producer_password"],
             "auditor": values["kafka_auditor_password"],
             "poison": poison,
+            "again": again,
         }
         return json.loads(host.check_output(f"printf %s '{json.dumps(order)}' | {PYTHON} -c '{CLIENT}'"))
 
@@ -79,6 +86,11 @@ def test_a_kill_loses_nothing_and_doubles_nothing(ask, host):
 def test_poison_is_set_aside_with_its_cause(ask):
     ask(poison=True)
     eventually(ask, images=500, **{"dead letters": ["wrong-length"]})
+
+
+def test_an_image_that_comes_again_changes_nothing_and_another_one_under_its_id_is_set_aside(ask):
+    ask(again=True)
+    eventually(ask, images=500, right=500, **{"dead letters": ["wrong-length", "id-conflict"]})
 
 
 def test_the_unit_is_hardened(host):

@@ -87,16 +87,14 @@ def test_a_wrong_password_is_refused(ask):
 
 
 def test_the_db_consumer_writes_what_fits_and_nothing_else(ask):
-    good = (
-        "client['kafka_db']['image'].update_one({'_id': '101-test-000000000001'}, {'$setOnInsert': "
-        + repr({name: value for name, value in IMAGE.items() if name not in ("_id", "image")})
-        + "| {'image': b'x' * 3072}}, upsert=True).upserted_id"
-    )
-    assert ask(good, user="db_consumer")["result"] == "101-test-000000000001"
+    good = {**IMAGE, "image": "IMAGE"}
+    assert ask(write(good).replace("'IMAGE'", "b'x' * 3072"), user="db_consumer")["result"] == "101-test-000000000001"
     bad = ask(write({**IMAGE, "_id": "not an id"}), user="db_consumer")
     assert (bad["ok"], bad["code"]) == (False, 121), bad
     assert not ask("client['other']['things'].insert_one({}).acknowledged", user="db_consumer")["ok"]
     assert not ask("client.drop_database('kafka_db')", user="db_consumer")["ok"]
+    for change in ("update_one({}, {'$set': {'run': 'other'}}).acknowledged", "delete_many({}).acknowledged"):
+        assert ask(f"client['kafka_db']['image'].{change}", user="db_consumer")["code"] == 13, change
 
 
 @pytest.mark.parametrize("user", ["auditor", "spark"])

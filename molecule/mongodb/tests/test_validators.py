@@ -25,7 +25,7 @@ codes = []
 for number, document in enumerate(order["documents"]):
     wide = {name: Int64(value) if name.endswith("_at") and type(value) is int else value for name, value in document.items()}
     try:
-        client["team5_vm3_db"]["images"].update_one({"_id": document["_id"]}, {"$setOnInsert": wide}, upsert=True)
+        client["team5_vm3_db"]["images"].insert_one(wide)
         codes.append(0)
     except errors.PyMongoError as error:
         codes.append(getattr(error, "code", None))

@@ -10,23 +10,27 @@ import argparse
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bson import Binary, Int64
+from bson import Int64
 
-from quartet import __version__, contracts, kafka_client, metrics, mongodb_client, settings
+from quartet import __version__, kafka_client, metrics, mongodb_client, settings
 from quartet.contracts import Cause, ContractError
 from quartet.dead_letters import DeadLetterWriter
 from quartet.document_store import DocumentStore, Written
+from quartet.documents import Contract, ImageDocuments, InferenceDocuments
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.kafka_client import Record
 from quartet.service import Service
 from quartet.settings import DbConsumerSettings
-from quartet.worker import Effects, Worker
+from quartet.worker import Worker
+from quartet.write_behind import WriteBehind
 
 log = logging.getLogger(__name__)
 
+Row = tuple[Record, dict[str, Any]]
 Refusal = tuple[Record, Cause, str]
 
 
@@ -86,86 +90,24 @@ def _wait_for_kafka(
     return None
 
 
-class Contract(Protocol):
-    """How a record becomes a document."""
-
-    #: The field that must be equal where the document is there already, if any
-    compared: str | None
-
-    def document(self, record: Record, origin: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the document of a record.
-
-        Raises:
-            ContractError: the record breaks its contract.
-        """
-
-    def captured_at(self, document: Mapping[str, Any]) -> int:
-        """Return when the image was captured, in microseconds since the epoch, UTC."""
-
-
-class ImageDocuments:
-    """Documents of kafka_db.image."""
-
-    compared: str | None = "payload_sha256"
-
-    def document(self, record: Record, origin: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the document of an image."""
-        image = contracts.decode_image(record.key, record.value, record.headers)
-        label = {} if image.actual_value is None else {"actual_value": image.actual_value}
-        return {
-            "_id": image.id,
-            "image": Binary(image.payload),
-            "payload_sha256": image.payload_sha256,
-            **label,
-            "producer_id": image.producer_id,
-            "run": image.run,
-            "sequence": Int64(image.sequence),
-            "captured_at": Int64(image.captured_at),
-            "received_at": Int64(time.time_ns() // 1000),
-            "kafka": origin,
-        }
-
-    def captured_at(self, document: Mapping[str, Any]) -> int:
-        """Return when the image was captured."""
-        return int(document["captured_at"])
-
-
-class InferenceDocuments:
-    """Documents of team5_vm3_db.images."""
-
-    # Two inferences of an image by a model may differ in confidence and time; the first one is the one that counts.
-    compared: str | None = None
-
-    def document(self, record: Record, origin: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the document of an inference."""
-        inference = contracts.decode_inference(record.key, record.value)
-        label = {} if inference.actual_value is None else {"actual_value": inference.actual_value}
-        return {
-            "_id": f"{inference.id}/{inference.model}",
-            "id": inference.id,
-            "image_prediction": inference.image_prediction,
-            **label,
-            "producer_id": inference.producer_id,
-            "confidence": inference.confidence,
-            "model": inference.model,
-            "captured_at": Int64(inference.captured_at),
-            "inferred_at": Int64(inference.inferred_at),
-            "kafka": origin,
-        }
-
-    def captured_at(self, document: Mapping[str, Any]) -> int:
-        """Return when the image was captured."""
-        return int(document["captured_at"])
-
-
 class Documents(Protocol):
     """Where documents go (quartet.document_store.DocumentStore)."""
 
-    def add_missing(self, documents: Sequence[Mapping[str, Any]]) -> Written:
+    def add_missing(self, documents: Sequence[dict[str, Any]]) -> Written:
         """Add the documents whose _id is not there."""
 
     def values(self, ids: Sequence[str], field: str) -> dict[str, Any]:
         """Return a field of the documents with these ids."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a batch in the database."""
+
+    added: list[Row] = field(default_factory=list)
+    there: list[Row] = field(default_factory=list)
+    conflicts: list[Refusal] = field(default_factory=list)
+    rejected: list[Refusal] = field(default_factory=list)
 
 
 class Store:
@@ -189,45 +131,34 @@ class Store:
         self._most_rejections = rejections_per_minute
         self._rejections: deque[float] = deque()
         self._clock = clock
+        self._writes: WriteBehind[Outcome] = WriteBehind()
         self._stored = self._duplicates = self._refused = 0
 
-    def process(self, records: Sequence[Record]) -> Effects:
-        """Store a batch, and begin to write its refusals to the dead letters.
+    def process(self, records: Sequence[Record]) -> Storing:
+        """Decode a batch and begin to store it.
 
         Raises:
             Unavailable: a server is away; nothing of the batch is committed.
-            QuartetError: REJECTED, the database refuses too much; nothing of the batch is committed.
         """
         if self._topic_id is None:
             self._topic_id = self._find_topic_id()
-        first, refusals, repeated = self._decode(records)
-        if first:
-            refusals += self._write(first, repeated)
-        metrics.CONNECTED.labels("mongodb").set(1)
-        self._refused += len(refusals)
-        for record, cause, detail in refusals:
-            log.warning(
-                "refused %s/%d/%d: %s: %s",
-                *(record.topic, record.partition, record.offset, cause, detail),
-                extra={"fields": {"cause": cause, "topic": record.topic, "partition": record.partition, "offset": record.offset}},
-            )
-        return self._dead_letters.write(refusals)
+        rows, refusals = self._decode(records)
+        writing = self._writes.begin(lambda: self._write(rows))
+        return Storing(lambda: self._finish(self._writes.result(writing), refusals))
 
     def describe(self) -> str:
         """Return what was done so far."""
         return f"{self._stored} stored, {self._duplicates} were there already, {self._refused} refused"
 
     def close(self) -> None:
-        """Close the producer of dead letters."""
+        """Begin no further write, and close the producer of dead letters."""
+        self._writes.close()
         self._dead_letters.close()
 
-    def _decode(
-        self, records: Sequence[Record]
-    ) -> tuple[dict[str, tuple[Record, dict[str, Any]]], list[Refusal], list[tuple[Record, dict[str, Any]]]]:
-        """Return the first record of each _id, refusals, and the later records of an _id in this batch."""
-        first: dict[str, tuple[Record, dict[str, Any]]] = {}
+    def _decode(self, records: Sequence[Record]) -> tuple[list[Row], list[Refusal]]:
+        """Return documents in the order of the log, and what breaks its contract."""
+        rows: list[Row] = []
         refusals: list[Refusal] = []
-        repeated: list[tuple[Record, dict[str, Any]]] = []
         for record in sorted(records, key=lambda item: (item.partition, item.offset)):
             origin = {
                 "topic": record.topic,
@@ -236,35 +167,34 @@ class Store:
                 "offset": Int64(record.offset),
             }
             try:
-                document = self._contract.document(record, origin)
+                rows.append((record, self._contract.document(record, origin)))
             except ContractError as error:
                 refusals.append((record, error.cause, error.detail))
-                continue
-            if document["_id"] in first:
-                repeated.append((record, document))
-            else:
-                first[document["_id"]] = (record, document)
-        return first, refusals, repeated
+        return rows, refusals
 
-    def _write(
-        self, first: Mapping[str, tuple[Record, dict[str, Any]]], repeated: Sequence[tuple[Record, dict[str, Any]]]
-    ) -> list[Refusal]:
-        rows = list(first.values())
-        written = self._documents.add_missing([document for _, document in rows])
-        self._limit_rejections(written.refused)
-        refusals: list[Refusal] = [(rows[at][0], Cause.DATABASE_REJECTED, reason) for at, reason in written.refused.items()]
-        there = [rows[at] for at in sorted(written.present)] + list(repeated)
-        refusals += self._conflicts(there)
-        self._stored += len(written.added)
-        self._duplicates += len(there)
-        metrics.STORED.inc(len(written.added))
-        metrics.DUPLICATE.inc(len(there))
-        now = time.time_ns() // 1000
-        for at in written.added:
-            metrics.END_TO_END.observe(max(0, now - self._contract.captured_at(rows[at][1])) / 1_000_000)
-        return refusals
+    def _write(self, rows: list[Row]) -> Outcome:
+        """Write documents; runs on the writing thread.
 
-    def _conflicts(self, there: Sequence[tuple[Record, dict[str, Any]]]) -> list[Refusal]:
+        Raises:
+            Unavailable, QuartetError
+        """
+        outcome = Outcome()
+        while rows:
+            first: dict[str, Row] = {}
+            later = [row for row in rows if first.setdefault(row[1]["_id"], row) is not row]
+            bulk = list(first.values())
+            written = self._documents.add_missing([document for _, document in bulk])
+            outcome.added += [bulk[at] for at in sorted(written.added)]
+            outcome.there += [bulk[at] for at in sorted(written.present)]
+            outcome.rejected += [(bulk[at][0], Cause.DATABASE_REJECTED, reason) for at, reason in written.refused.items()]
+            # Where the first record of an _id was refused, the next one is the first.
+            vacant = {bulk[at][1]["_id"] for at in written.refused}
+            outcome.there += [row for row in later if row[1]["_id"] not in vacant]
+            rows = [row for row in later if row[1]["_id"] in vacant]
+        outcome.conflicts = self._conflicts(outcome.there)
+        return outcome
+
+    def _conflicts(self, there: Sequence[Row]) -> list[Refusal]:
         """Return the records whose id came before with another image."""
         compared = self._contract.compared
         if compared is None or not there:
@@ -276,16 +206,61 @@ class Store:
             if document["_id"] in stored and stored[document["_id"]] != document[compared]
         ]
 
-    def _limit_rejections(self, refused: Mapping[int, str]) -> None:
+    def _finish(self, outcome: Outcome, refusals: list[Refusal]) -> None:
+        """Put the refusals of a batch that is stored into the dead letters.
+
+        Raises:
+            Unavailable: Kafka is away.
+            QuartetError: REJECTED, the database refuses too much; nothing of the batch is committed.
+        """
+        metrics.CONNECTED.labels("mongodb").set(1)
+        self._limit_rejections(outcome.rejected)
+        self._count(outcome)
+        refusals = refusals + outcome.rejected + outcome.conflicts
+        self._refused += len(refusals)
+        for record, cause, detail in refusals:
+            log.warning(
+                "refused %s/%d/%d: %s: %s",
+                *(record.topic, record.partition, record.offset, cause, detail),
+                extra={"fields": {"cause": cause, "topic": record.topic, "partition": record.partition, "offset": record.offset}},
+            )
+        self._dead_letters.write(refusals).settle()
+
+    def _count(self, outcome: Outcome) -> None:
+        self._stored += len(outcome.added)
+        self._duplicates += len(outcome.there)
+        metrics.STORED.inc(len(outcome.added))
+        metrics.DUPLICATE.inc(len(outcome.there))
+        now = time.time_ns() // 1000
+        for _, document in outcome.added:
+            metrics.END_TO_END.observe(max(0, now - document["captured_at"]) / 1_000_000)
+
+    def _limit_rejections(self, rejected: Sequence[Refusal]) -> None:
         moment = self._clock()
-        self._rejections.extend(moment for _ in refused)
+        self._rejections.extend(moment for _ in rejected)
         while self._rejections and self._rejections[0] < moment - 60:
             self._rejections.popleft()
         if len(self._rejections) > self._most_rejections:
-            reason = next(iter(refused.values()), "")
+            reason = rejected[0][2] if rejected else ""
             message = (
                 f"the database refused {len(self._rejections)} documents within a minute (the limit is {self._most_rejections}), "
                 f"the last with: {reason}. "
                 "Nothing of this batch was committed; compare the collection's validator with this release"
             )
             raise QuartetError(ExitCode.REJECTED, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """A batch on its way to the database and the dead letters."""
+
+    finish: Callable[[], None]
+
+    def settle(self) -> None:
+        """Wait until the batch is stored and what was refused is in the dead letters.
+
+        Raises:
+            Unavailable: a server is away; the batch must be begun again.
+            QuartetError: the process must end.
+        """
+        self.finish()
