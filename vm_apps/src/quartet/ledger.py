@@ -34,6 +34,8 @@ class Ledger:
         self._acks = _open(self._file.with_suffix(".acks"))
         self._digests = _open(self._file.with_suffix(".sha256"))
         self._acknowledged = bytearray(os.pread(self._acks, self.high_water, 0).ljust(self.high_water, b"\0"))
+        # The range that holds every acknowledgement that is not on disk yet
+        self._fresh = (self.high_water, 0)
 
     @property
     def high_water(self) -> int:
@@ -68,6 +70,9 @@ class Ledger:
     def acknowledge(self, sequence: int) -> None:
         """Note that Kafka acknowledged a sequence."""
         self._acknowledged[sequence] = 1
+        first, end = self._fresh
+        if sequence < first or sequence >= end:
+            self._fresh = (min(first, sequence), max(end, sequence + 1))
 
     def is_acknowledged(self, sequence: int) -> bool:
         """Say whether Kafka acknowledged a sequence."""
@@ -82,8 +87,11 @@ class Ledger:
 
     def sync(self) -> None:
         """Write the acknowledgements down, durably."""
-        os.pwrite(self._acks, self._acknowledged, 0)
-        os.fsync(self._acks)
+        first, end = self._fresh
+        if first < end:
+            os.pwrite(self._acks, self._acknowledged[first:end], first)
+            os.fsync(self._acks)
+            self._fresh = (len(self._acknowledged), 0)
 
     def finish(self, count: int) -> None:
         """Write down, durably, that the run is complete with so many images."""

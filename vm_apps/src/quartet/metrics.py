@@ -15,6 +15,9 @@ CONNECTED: Final = Gauge("quartet_connected", "1 while the server answers, else 
 READ: Final = Counter("quartet_records_read_total", "Records read from the topic")
 ACKNOWLEDGED: Final = Counter("quartet_records_acknowledged_total", "Records that Kafka acknowledged", ["topic"])
 FAILED: Final = Counter("quartet_sends_failed_total", "Sends that failed and are tried again", ["topic"])
+SILENT: Final = Gauge(
+    "quartet_silent_seconds", "Seconds since Kafka last acknowledged anything while records wait for it; 0 when none waits"
+)
 STORED: Final = Counter("quartet_documents_stored_total", "Documents that the database stored")
 DUPLICATE: Final = Counter("quartet_documents_duplicate_total", "Records whose document was there already")
 DEAD_LETTERED: Final = Counter("quartet_records_dead_lettered_total", "Records put into the dead-letter topic", ["cause"])

@@ -8,23 +8,20 @@ A run that the ledger calls finished is not sent again, unless it was ordered; t
 from __future__ import annotations
 
 import argparse
-import hashlib
 import logging
 import math
 import os
 import time
-from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from kafka import KafkaProducer
-from kafka import errors as kafka_errors
-
 from quartet import __version__, contracts, kafka_client, metrics, settings
-from quartet.exit_codes import ExitCode, QuartetError
+from quartet.exit_codes import ExitCode
 from quartet.kafka_client import Unavailable
 from quartet.ledger import RESERVE, Ledger
 from quartet.order import Order
+from quartet.outbox import Outbox
 from quartet.service import Service
 from quartet.settings import ProducerSettings
 from quartet.sliced_images import SlicedImages
@@ -32,8 +29,13 @@ from quartet.sliced_images import SlicedImages
 log = logging.getLogger(__name__)
 
 _IN_FLIGHT: Final = 4_000
-_LINGER_MS: Final = 5
+# As fast as it goes, full batches are worth a wait; at a rate, each image goes at once.
+_LINGER_MS: Final = 50
+_PACED_LINGER_MS: Final = 0
 _STOP_SECONDS: Final = 15.0
+_STATUS_SECONDS: Final = 2.0
+_ALIVE_SECONDS: Final = 0.5
+_SILENT_SECONDS: Final = 4.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,37 +59,42 @@ def run(arguments: argparse.Namespace) -> int:
         service.ready(f"run {order.run} is finished: {ledger.finished} images")
         return ExitCode.OK
     service.ready(f"run {order.run}: connecting to Kafka")
+
+    def connect() -> Any:
+        client = kafka_client.connect_producer(chosen.kafka, password, linger_ms=_PACED_LINGER_MS if order.rate else _LINGER_MS)
+        metrics.CONNECTED.labels("kafka").set(1)
+        log.info("connected to Kafka at %s", ",".join(chosen.kafka.bootstrap_servers))
+        return client
+
     try:
-        return Producer(service, chosen, password, images=images, ledger=ledger, order=order).run()
+        return Producer(service, chosen, connect, images=images, ledger=ledger, order=order).run()
     finally:
         ledger.close()
 
 
 class Producer:
-    """Sends a run."""
+    """Sends a run. `connect` returns a client (kafka-python's KafkaProducer); `images` gives payload and label of a sequence."""
 
     def __init__(
-        self, service: Service, chosen: ProducerSettings, password: str, *, images: SlicedImages, ledger: Ledger, order: Order
+        self, service: Service, chosen: ProducerSettings, connect: Callable[[], Any], *, images: SlicedImages, ledger: Ledger, order: Order
     ) -> None:
         self._service = service
         self._chosen = chosen
-        self._password = password
         self._images = images
         self._ledger = ledger
         self._order = order
-        self._client: KafkaProducer | None = None
         self._topic = chosen.topics.images
-        # Both are changed by the client's thread; appends and pops of a deque are atomic.
-        self._failed: deque[tuple[int, int, BaseException]] = deque()
-        self._done = self._begun = 0
-        self._status_at, self._status_done = time.monotonic(), 0
-        self._acknowledged = metrics.ACKNOWLEDGED.labels(self._topic)
+        self._outbox = Outbox(self._topic, connect, ledger.acknowledge)
+        self._pace = _Pace(order.rate)
+        self._sent = self._done = self._done_at_status = 0
+        self._status_at = self._alive_at = self._progress_at = time.monotonic()
+        self._silent = False
 
     def run(self) -> ExitCode:
         """Send everything and wait until it is acknowledged.
 
         Returns:
-            OK, or FAILED if the process was stopped before everything that was begun was acknowledged.
+            OK, or FAILED if the process was stopped before everything that was sent was acknowledged.
         """
         again = self._order.replay and self._ledger.finished is not None and self._ledger.finished >= self._order.count
         self._send_all(0 if again else None)
@@ -97,133 +104,134 @@ class Producer:
             self._order.complete()
             log.info("run %s is finished: %d images acknowledged", self._order.run, self._order.count)
             self._service.status(f"run {self._order.run} is finished: {self._order.count} images", now=True)
-        if self._client is not None:
-            self._client.close(timeout=kafka_client.CALL_SECONDS)
+        self._outbox.close()
         return code
 
     def _send_all(self, replay_from: int | None) -> None:
         """Send what was reserved and not acknowledged, then the rest; or everything from `replay_from` on."""
         count = self._order.count
         reserved = min(self._ledger.high_water, count) if count else self._ledger.high_water
-        pace = _Pace(self._order.rate)
         if replay_from is None:
             for sequence in list(self._ledger.unacknowledged(reserved)):
-                if self._service.stopping:
-                    return
-                self._send(sequence, pace)
+                self._send(sequence)
         sequence = reserved if replay_from is None else replay_from
         step = min(RESERVE, max(1, math.ceil(self._order.rate))) if self._order.rate else RESERVE
         while not self._service.stopping and (count == 0 or sequence < count):
             end = sequence + step if count == 0 else min(sequence + step, count)
-            self._ledger.reserve(sequence, [hashlib.sha256(self._images[item][0]).digest() for item in range(sequence, end)])
+            self._ledger.reserve(sequence, [self._images.sha256(item) for item in range(sequence, end)])
             for item in range(sequence, end):
-                if self._service.stopping:
-                    return
-                self._send(item, pace)
+                self._send(item)
             sequence = end
 
-    def _send(self, sequence: int, pace: _Pace) -> None:
-        while not self._service.stopping and (wait := pace.seconds_left()) > 0:
-            self._resend_failed()
-            self._report()
+    def _send(self, sequence: int) -> None:
+        """Send an image when it is its turn; not at all when the process shall stop."""
+        while not self._service.stopping and (wait := self._pace.seconds_left()) > 0:
+            self._tend()
             time.sleep(min(wait, 0.2))
-        while not self._service.stopping and self._begun - self._done >= _IN_FLIGHT:
-            self._resend_failed()
-            self._report()
+        while not self._service.stopping and self._outbox.under_way >= _IN_FLIGHT:
+            self._tend()
             time.sleep(0.002)
-        self._begun += 1
-        self._hand_over(sequence, time.time_ns() // 1000)
-        pace.sent()
-        if self._begun % 256 == 0:
-            self._resend_failed()
-            self._report()
-
-    def _hand_over(self, sequence: int, captured_at: int) -> None:
-        """Give an image to the client; it tells later, on its own thread, whether Kafka took it."""
+        if self._service.stopping:
+            return
         payload, label = self._images[sequence]
-        image = contracts.Image(self._chosen.producer_id, self._order.run, sequence, label, captured_at, payload)
-        key, value, headers = contracts.encode_image(image)
+        image = contracts.Image(self._chosen.producer_id, self._order.run, sequence, label, time.time_ns() // 1000, payload)
+        record = contracts.encode_image(image)
+        if not self._outbox.under_way:
+            self._progress_at = time.monotonic()
+        self._hand_over(lambda: self._outbox.send(sequence, record))
+        self._pace.sent()
+        self._sent += 1
+        if self._sent % 256 == 0:
+            self._tend()
+
+    def _hand_over(self, send: Callable[[], None]) -> None:
+        """Give a record to the client, as soon as there is one; not at all when the process shall stop."""
         while not self._service.stopping:
             try:
-                client = self._connected()
-                with kafka_client.translated():
-                    future = client.send(self._topic, value=value, key=key, headers=headers)
-                future.add_callback(self._on_acknowledged, sequence)
-                future.add_errback(self._on_failed, sequence, captured_at)
+                send()
                 return
             except Unavailable as error:
                 metrics.CONNECTED.labels("kafka").set(0)
+                metrics.SILENT.set(time.monotonic() - self._progress_at)
                 self._service.status(f"run {self._order.run}: waiting, nothing is lost: {error}", now=True)
                 log.warning("waiting: %s", error)
                 self._service.sleep(2.0)
-        self._failed.append((sequence, captured_at, InterruptedError("stopped")))
 
-    def _connected(self) -> KafkaProducer:
-        if self._client is None:
-            self._client = kafka_client.connect_producer(self._chosen.kafka, self._password, linger_ms=_LINGER_MS)
-            metrics.CONNECTED.labels("kafka").set(1)
-            log.info("connected to Kafka at %s", ",".join(self._chosen.kafka.bootstrap_servers))
-        return self._client
+    def _tend(self) -> None:
+        """Take note of what was acknowledged and what failed, and say how it goes."""
+        self._collect()
+        self._report()
+        if self._outbox.failed and not self._service.stopping:
+            self._recover()
 
-    def _on_acknowledged(self, sequence: int, _metadata: Any) -> None:
-        self._ledger.acknowledge(sequence)
-        self._done += 1
-        self._acknowledged.inc()
+    def _collect(self) -> None:
+        acknowledged = self._outbox.collect()
+        if acknowledged:
+            self._done += acknowledged
+            self._progress_at = time.monotonic()
+            metrics.ACKNOWLEDGED.labels(self._topic).inc(acknowledged)
 
-    def _on_failed(self, sequence: int, captured_at: int, error: BaseException) -> None:
-        metrics.FAILED.labels(self._topic).inc()
-        self._failed.append((sequence, captured_at, error))
-
-    def _resend_failed(self) -> None:
+    def _recover(self) -> None:
         """Send again, with the same ids, what failed; with a new client, whose sequence numbers have no gap."""
-        if not self._failed or self._service.stopping:
-            return
-        _, _, error = self._failed[0]
-        if isinstance(error, kafka_errors.AuthorizationError | kafka_errors.SaslAuthenticationFailedError):
-            raise QuartetError(ExitCode.CREDENTIALS, f"Kafka does not allow it: {type(error).__name__} {error}")
-        log.warning("%d sends failed and are tried again: %s", len(self._failed), error)
-        if self._client is not None:
-            self._client.close(timeout=kafka_client.CALL_SECONDS)
-            self._client = None
-        self._service.sleep(1.0)
-        for _ in range(len(self._failed)):
-            sequence, captured_at, _ = self._failed.popleft()
-            self._service.alive()
-            self._hand_over(sequence, captured_at)
+        # Within its delivery timeout the old client delivers the others, or they fail as well.
+        while self._outbox.under_way and not self._service.stopping:
+            self._service.sleep(0.05)
+            self._collect()
+            self._report()
+        log.warning("%d sends failed and are tried again: %s", self._outbox.failed, self._outbox.error)
+        metrics.FAILED.labels(self._topic).inc(self._outbox.failed)
+        if not self._service.stopping:
+            self._outbox.close()
+            self._service.sleep(1.0)
+        while self._outbox.failed and not self._service.stopping:
+            self._hand_over(self._outbox.send_failed)
+            self._report()
 
     def _drain(self) -> ExitCode:
-        """Wait until everything was acknowledged; at a stop, no longer than the unit's stop allows."""
+        """Wait until everything that was sent is acknowledged; at a stop, no longer than the unit's stop allows."""
         end: float | None = None
-        if self._client is not None:
-            try:
-                with kafka_client.translated():
-                    self._client.flush(timeout=kafka_client.CALL_SECONDS)
-            except Unavailable as error:
-                log.warning("not everything is acknowledged yet: %s", error)
-        while self._done < self._begun:
+        while left := self._outbox.under_way + self._outbox.failed:
             if self._service.stopping:
                 end = end or time.monotonic() + _STOP_SECONDS
-                if time.monotonic() > end:
-                    log.error("stopped with %d images that were not acknowledged; the next start sends them", self._begun - self._done)
+                if time.monotonic() > end or not self._outbox.under_way:
+                    log.error("stopped with %d images that were not acknowledged; the next start sends them", left)
                     return ExitCode.FAILED
-            self._resend_failed()
-            self._report()
+            self._tend()
             time.sleep(0.01)
         return ExitCode.OK
 
     def _report(self) -> None:
-        self._service.alive()
+        """Feed the watchdog and, every 2 s, write the acknowledgements down and show how it goes."""
         moment = time.monotonic()
-        if moment - self._status_at < 2:
+        if moment - self._alive_at >= _ALIVE_SECONDS:
+            self._alive_at = moment
+            self._service.alive()
+        if moment - self._status_at < _STATUS_SECONDS:
             return
-        rate = (self._done - self._status_done) / (moment - self._status_at)
-        self._status_at, self._status_done = moment, self._done
+        rate = (self._done - self._done_at_status) / (moment - self._status_at)
+        self._status_at, self._done_at_status = moment, self._done
         metrics.IMAGES_PER_SECOND.set(rate)
         self._ledger.sync()
-        goal = f" of {self._order.count}" if self._order.count else ""
-        self._service.status(
-            f"run {self._order.run}: {self._done}{goal} acknowledged, {self._begun - self._done} under way, {rate:.0f}/s", now=True
-        )
+        waiting = self._outbox.under_way + self._outbox.failed
+        if self._is_silent(moment - self._progress_at if waiting else 0.0):
+            state = (
+                f"silent, nothing is lost: Kafka at {','.join(self._chosen.kafka.bootstrap_servers)} has acknowledged nothing "
+                f"for {moment - self._progress_at:.0f} s, {waiting} images wait"
+            )
+        else:
+            goal = f" of {self._order.count}" if self._order.count else ""
+            state = f"{self._done}{goal} acknowledged, {waiting} under way, {rate:.0f}/s"
+        self._service.status(f"run {self._order.run}: {state}", now=True)
+
+    def _is_silent(self, seconds: float) -> bool:
+        """Say whether Kafka has acknowledged nothing for too long, and tell the metrics; the journal only when it changes."""
+        metrics.SILENT.set(seconds)
+        silent = seconds >= _SILENT_SECONDS
+        metrics.CONNECTED.labels("kafka").set(0 if silent else 1)
+        if silent != self._silent:
+            self._silent = silent
+            log.warning("Kafka acknowledges nothing") if silent else log.info("Kafka acknowledges again")
+        return silent
 
 
 class _Pace:

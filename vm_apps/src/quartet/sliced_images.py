@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from quartet.datasets import ImageSource, open_dataset
@@ -22,7 +23,9 @@ class SlicedImages:
         if self._size == 0:
             message = f"the data set has {len(self._source)} images, so slice {chosen.slice.index} of {chosen.slice.of} is empty"
             raise QuartetError(ExitCode.INPUT, message)
+        # A data set that is sent again and again is read, spoilt and hashed once.
         self._kept: dict[int, tuple[bytes, str | None]] = {}
+        self._digests: dict[int, bytes] = {}
 
     @property
     def binding(self) -> dict[str, Any]:
@@ -39,9 +42,17 @@ class SlicedImages:
 
     def __getitem__(self, sequence: int) -> tuple[bytes, str | None]:
         """Return payload and label of a sequence."""
-        position = self._chosen.slice.index + self._chosen.slice.of * (sequence % self._size)
-        if position not in self._kept:
+        place = sequence % self._size
+        if place not in self._kept:
+            position = self._chosen.slice.index + self._chosen.slice.of * place
             pixels, label = self._source[position]
             spoilt = distort(pixels, self._chosen.distortion, self._chosen.seed, position)
-            self._kept[position] = (spoilt.tobytes(), label)
-        return self._kept[position]
+            self._kept[place] = (spoilt.tobytes(), label)
+        return self._kept[place]
+
+    def sha256(self, sequence: int) -> bytes:
+        """Return the digest of a sequence's payload (32 bytes)."""
+        place = sequence % self._size
+        if place not in self._digests:
+            self._digests[place] = hashlib.sha256(self[place][0]).digest()
+        return self._digests[place]

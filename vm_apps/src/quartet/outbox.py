@@ -1,0 +1,92 @@
+"""Records on their way to Kafka: each stays here until Kafka has acknowledged it, or until it failed and is handed over again.
+
+The client's own thread completes the futures; they are looked at here, in the caller's loop, so that nothing is called for each record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from kafka import errors as kafka_errors
+
+from quartet import kafka_client
+from quartet.exit_codes import ExitCode, QuartetError
+
+#: Key, value and headers of a record
+Encoded = tuple[bytes, bytes, list[tuple[str, bytes]]]
+
+
+class Outbox:
+    """Records of one topic. `connect` returns a client (kafka-python's KafkaProducer); `acknowledged` is told each record's sequence."""
+
+    def __init__(self, topic: str, connect: Callable[[], Any], acknowledged: Callable[[int], None]) -> None:
+        self._topic = topic
+        self._connect = connect
+        self._acknowledged = acknowledged
+        self._client: Any = None
+        self._under_way: deque[tuple[int, Encoded, Any]] = deque()
+        self._failed: deque[tuple[int, Encoded]] = deque()
+        #: Why the last one failed
+        self.error: BaseException | None = None
+
+    @property
+    def under_way(self) -> int:
+        """How many records the client has."""
+        return len(self._under_way)
+
+    @property
+    def failed(self) -> int:
+        """How many records failed and wait to be handed over again."""
+        return len(self._failed)
+
+    def send(self, sequence: int, record: Encoded) -> None:
+        """Give a record to the client.
+
+        Raises:
+            Unavailable: Kafka is away; the client does not have the record.
+            QuartetError: CREDENTIALS.
+        """
+        with kafka_client.translated():
+            if self._client is None:
+                self._client = self._connect()
+            key, value, headers = record
+            future = self._client.send(self._topic, key=key, value=value, headers=headers)
+        self._under_way.append((sequence, record, future))
+
+    def collect(self) -> int:
+        """Take note of what was acknowledged and what failed; return how many more were acknowledged.
+
+        Raises:
+            QuartetError: CREDENTIALS, Kafka does not allow it.
+        """
+        acknowledged = 0
+        while self._under_way and self._under_way[0][2].is_done:
+            sequence, record, future = self._under_way.popleft()
+            if future.exception is None:
+                self._acknowledged(sequence)
+                acknowledged += 1
+            else:
+                self.error = future.exception
+                self._failed.append((sequence, record))
+        if self._failed and isinstance(self.error, kafka_errors.AuthorizationError | kafka_errors.SaslAuthenticationFailedError):
+            raise QuartetError(ExitCode.CREDENTIALS, f"Kafka does not allow it: {type(self.error).__name__} {self.error}")
+        return acknowledged
+
+    def send_failed(self) -> None:
+        """Give the client a record that failed before, again; it stays failed if that fails.
+
+        Raises:
+            Unavailable, QuartetError
+        """
+        self.send(*self._failed[0])
+        self._failed.popleft()
+
+    def close(self) -> None:
+        """Close the client; the next record opens another."""
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(kafka_errors.KafkaError):
+                client.close(timeout=2)

@@ -1,0 +1,203 @@
+"""The producer: what it sends, counts and writes down when Kafka fails, is silent, or the process shall stop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import errors as kafka_errors
+from kafka.future import Future
+from PIL import Image
+from quartet import producer
+from quartet.exit_codes import ExitCode, QuartetError
+from quartet.kafka_client import Unavailable
+from quartet.ledger import Ledger, export
+from quartet.order import Order
+from quartet.producer import Producer
+from quartet.settings import ProducerSettings
+from quartet.sliced_images import SlicedImages
+
+
+class Host:
+    """A process that a test stops (quartet.service.Service)."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self.lines: list[str] = []
+
+    def alive(self) -> None:
+        pass
+
+    def status(self, text: str, *, now: bool = False) -> None:
+        self.lines.append(text)
+
+    def sleep(self, seconds: float) -> None:
+        pass
+
+
+class Client:
+    """Takes records and settles each as `answer` says: None = acknowledged, an error = failed, "later" = not yet."""
+
+    def __init__(self, answer: Callable[[int], object]) -> None:
+        self.answer = answer
+        self.sent: list[int] = []
+        self.waiting: list[Future] = []
+
+    def send(self, topic: str, *, key: bytes, value: bytes, headers: list[tuple[str, bytes]]) -> Future:
+        sequence = int(dict(headers)["sequence"])
+        self.sent.append(sequence)
+        future = Future()
+        answer = self.answer(sequence)
+        if answer is None:
+            future.success(None)
+        elif isinstance(answer, BaseException):
+            future.failure(answer)
+        else:
+            self.waiting.append(future)
+        return future
+
+    def close(self, timeout: float | None = None) -> None:
+        if self.waiting:
+            raise kafka_errors.KafkaTimeoutError("Timeout waiting for future")
+
+
+class Camera:
+    """A producer with ten images, whose ledger outlives its processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = folder / "state"
+        self.state.mkdir()
+        (folder / "images" / "cat").mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (32, 32), (number, 0, 0)).save(folder / "images" / "cat" / f"{number}.png")
+        self.settings: dict[str, Any] = {
+            "kafka": {"bootstrap_servers": ["10.0.0.3:9093"], "user": "producer", "ca_file": "/nowhere"},
+            "topics": {"images": "images", "inferences": "inferences", "dead_letters": "dead-letters"},
+            "producer_id": 101,
+            "dataset": {"kind": "folder", "path": str(folder / "images")},
+            "metrics_port": 9301,
+        }
+        self.host = Host()
+        self.clients: list[Client] = []
+
+    def run(self, answer: Callable[[int], object] = lambda _: None, connect: Callable[[], Any] | None = None, **change: Any) -> ExitCode:
+        """Run one process."""
+        self.host = Host()
+        chosen = ProducerSettings.model_validate({**self.settings, "count": 10, **change})
+        images = SlicedImages(chosen)
+        ledger = Ledger(self.state, 101, chosen.run, images.binding)
+
+        def connected() -> Client:
+            self.clients.append(Client(answer))
+            return self.clients[-1]
+
+        try:
+            order = Order.read(self.state, chosen)
+            return Producer(self.host, chosen, connect or connected, images=images, ledger=ledger, order=order).run()  # type: ignore[arg-type]
+        finally:
+            ledger.close()
+
+    def stop(self) -> None:
+        self.host.stopping = True
+
+    def written(self) -> tuple[Any, Any]:
+        """Return what the ledger says: acknowledged ranges and the count that the run was finished with."""
+        (ledger,) = export(self.state)
+        return ledger["acknowledged"], ledger["finished"]
+
+
+@pytest.fixture
+def camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Camera:
+    monkeypatch.setattr(producer, "_STOP_SECONDS", 0.2)
+    return Camera(tmp_path)
+
+
+def test_a_run_is_sent_acknowledged_and_finished(camera: Camera) -> None:
+    assert camera.run() is ExitCode.OK
+    assert camera.clients[0].sent == list(range(10))
+    assert camera.written() == ([(0, 10)], 10)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1000.0], ids=["at once", "at a rate"])
+def test_a_stopped_producer_ends_well_and_counts_only_what_it_sent(camera: Camera, rate: float) -> None:
+    def stop_at_the_fourth(sequence: int) -> None:
+        if sequence == 3:
+            camera.stop()
+
+    assert camera.run(stop_at_the_fourth, rate=rate) is ExitCode.OK
+    assert camera.clients[0].sent == [0, 1, 2, 3]
+    assert camera.written() == ([(0, 4)], None)
+    assert camera.run() is ExitCode.OK
+    assert camera.clients[1].sent == [4, 5, 6, 7, 8, 9]
+    assert camera.written() == ([(0, 10)], 10)
+
+
+def test_a_producer_that_is_stopped_before_kafka_was_there_ends_well(camera: Camera) -> None:
+    def away() -> Client:
+        camera.stop()
+        raise Unavailable("kafka", "no answer in time")
+
+    assert camera.run(connect=away) is ExitCode.OK
+    assert any("waiting, nothing is lost: kafka: no answer in time" in line for line in camera.host.lines)
+    assert camera.written() == ([], None)
+
+
+def test_a_stop_waits_for_acknowledgements_for_so_long_and_what_is_left_is_sent_at_the_next_start(camera: Camera) -> None:
+    def answer(sequence: int) -> object:
+        if sequence == 7:
+            camera.stop()
+        return "later" if sequence in (2, 5) else None
+
+    assert camera.run(answer) is ExitCode.FAILED
+    # An acknowledgement behind one that is missing is not counted: it is sent again, which changes nothing.
+    assert camera.written() == ([(0, 2)], None)
+    assert camera.run() is ExitCode.OK
+    assert camera.clients[1].sent == list(range(2, 10))
+
+
+def test_what_failed_is_sent_again_by_a_new_client(camera: Camera) -> None:
+    failing = {1: kafka_errors.KafkaTimeoutError("expired"), 4: kafka_errors.KafkaTimeoutError("expired")}
+    assert camera.run(lambda sequence: failing.pop(sequence, None)) is ExitCode.OK
+    assert [client.sent for client in camera.clients] == [list(range(10)), [1, 4]]
+    assert camera.written() == ([(0, 10)], 10)
+
+
+def test_a_send_that_is_not_allowed_ends_the_process(camera: Camera) -> None:
+    with pytest.raises(QuartetError) as stopped:
+        camera.run(lambda _: kafka_errors.TopicAuthorizationFailedError())
+    assert stopped.value.code is ExitCode.CREDENTIALS
+
+
+def test_a_producer_says_when_kafka_is_silent_and_when_it_is_not_any_more(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(producer, "_STATUS_SECONDS", 0.05)
+    monkeypatch.setattr(producer, "_SILENT_SECONDS", 0.2)
+    seen: list[float] = []
+    show = Host.status
+
+    def status(host: Host, text: str, *, now: bool = False) -> None:
+        show(host, text)
+        if "silent" in text:
+            seen.append(producer.metrics.SILENT._value.get())
+            for future in camera.clients[0].waiting:
+                future.success(None)
+            camera.clients[0].waiting.clear()
+
+    monkeypatch.setattr(Host, "status", status)
+    assert camera.run(lambda sequence: "later" if sequence > 6 else None, rate=200.0) is ExitCode.OK
+    silent = [line for line in camera.host.lines if "silent" in line]
+    assert silent == [
+        "run first: silent, nothing is lost: Kafka at 10.0.0.3:9093 has acknowledged nothing for 0 s, 3 images wait",
+    ]
+    assert seen[0] >= 0.2
+    assert camera.written() == ([(0, 10)], 10)
+
+
+def test_an_ordered_run_that_is_finished_is_sent_again(camera: Camera) -> None:
+    camera.run()
+    (camera.state / "order-101.json").write_text(json.dumps({"run": "first", "count": 10}))
+    assert camera.run() is ExitCode.OK
+    assert camera.clients[1].sent == list(range(10))
+    assert json.loads((camera.state / "order-101.json").read_bytes())["done"] is True
