@@ -146,13 +146,16 @@ class Producer:
 
     def _hand_over(self, send: Callable[[], None]) -> None:
         """Give a record to the client, as soon as there is one; not at all when the process shall stop."""
+        begin = self._progress_at
         while not self._service.stopping:
             try:
                 send()
                 return
             except Unavailable as error:
+                # The client that comes at last has its own time to acknowledge something.
+                self._progress_at = time.monotonic()
                 metrics.CONNECTED.labels("kafka").set(0)
-                metrics.SILENT.set(time.monotonic() - self._progress_at)
+                metrics.SILENT.set(self._progress_at - begin)
                 self._service.status(f"run {self._order.run}: waiting, nothing is lost: {error}", now=True)
                 log.warning("waiting: %s", error)
                 self._service.sleep(2.0)
@@ -227,9 +230,9 @@ class Producer:
         """Say whether Kafka has acknowledged nothing for too long, and tell the metrics; the journal only when it changes."""
         metrics.SILENT.set(seconds)
         silent = seconds >= _SILENT_SECONDS
-        metrics.CONNECTED.labels("kafka").set(0 if silent else 1)
         if silent != self._silent:
             self._silent = silent
+            metrics.CONNECTED.labels("kafka").set(0 if silent else 1)
             log.warning("Kafka acknowledges nothing") if silent else log.info("Kafka acknowledges again")
         return silent
 
