@@ -15,12 +15,13 @@ from kafka import errors as kafka_errors
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
 
-from quartet import contracts, kafka_records, tls_causes
+from quartet import contracts, kafka_records, kafka_transport, tls_causes
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.settings import Kafka
 
 log = logging.getLogger(__name__)
 kafka_records.accept_what_the_broker_accepts()
+kafka_transport.hear_last_words()
 
 #: No call blocks longer, so that the watchdog (60 s) is always fed in time.
 CALL_SECONDS: Final = 10.0

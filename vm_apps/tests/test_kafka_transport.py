@@ -1,0 +1,30 @@
+"""What came before the end of a connection is handed on, and then the end."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+from kafka.net.transport import KafkaSSLTransport
+from quartet import kafka_transport
+
+
+class _Plain:
+    """As much of an unencrypted connection as the transport's reading needs."""
+
+    def wrap_socket(self, sock: socket.socket, **_: object) -> socket.socket:
+        return sock
+
+
+def test_last_words_are_heard() -> None:
+    kafka_transport.hear_last_words()
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    transport = KafkaSSLTransport(None, ours, ssl_context=_Plain())
+    theirs.sendall(b"why not")
+    theirs.close()
+    with contextlib.closing(ours):
+        assert transport._sock_recv() == (b"why not", None)
+        received, error = transport._sock_recv()
+        assert received == b""
+        assert "disconnected" in str(error)
