@@ -6,11 +6,11 @@ ID ?=
 PLAY = .venv/bin/ansible-playbook -i inventory/$(INVENTORY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor deploy run status verify report trace wait lab lab-down drill lint test test-fast
+.PHONY: help setup doctor deploy run status verify report trace wait lab lab-down drill lint test test-fast test-security
 
 help: ## show this
 	@echo "make VERB [INVENTORY=lab|cloud|single]"; echo
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do printf '  %-10s %s\n' "$$verb" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do printf '  %-13s %s\n' "$$verb" "$$text"; done
 
 setup: .venv/.complete ## make .venv with Ansible and the tools that test, by hash
 .venv/.complete: requirements/controller.txt
@@ -64,8 +64,11 @@ drill: .venv/.complete ## kill the broker and a DB consumer in mid-run, then ver
 lint: .venv/.complete ## ansible-lint, yamllint, ruff, mypy, shellcheck
 	.venv/bin/pytest tests/test_1_lint.py
 
+test-security: .venv/.complete ## what must be refused, tried on the running lab
+	.venv/bin/pytest tests/security
+
 test-fast: .venv/.complete ## unit tests: no VM, no root
 	.venv/bin/pytest -q
 
 test: .venv/.complete ## everything: lint, unit, molecule of every role, the lab end to end, the drill
-	.venv/bin/pytest --durations=0 --durations-min=5 --ignore=tests/unit tests
+	.venv/bin/pytest --durations=0 --durations-min=5 tests/test_*.py

@@ -1,0 +1,42 @@
+"""`make test-security`: what must be refused, tried on the running four-VM lab. Nothing here brings the lab up: `make lab` does."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from phases import MACHINES, on_machine
+from security import evidence
+from security.lab import UNITS, restarts
+
+_WIDTH = 240
+
+
+@pytest.fixture(scope="session", autouse=True)
+def running_lab() -> None:
+    """Stop where the lab is not up: its machines answer, and what runs on them is active."""
+    for machine in MACHINES:
+        names = " ".join(UNITS[machine])
+        try:
+            idle = on_machine(machine, f"for unit in {names}; do systemctl is-active --quiet $unit || echo $unit; done").split()
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            pytest.exit(f"{machine} does not answer: run make lab first ({error})", returncode=1)
+        if idle:
+            pytest.exit(f"{', '.join(idle)} of {machine} is not active: run make lab first", returncode=1)
+
+
+@pytest.fixture
+def steady(running_lab: None) -> Iterator[None]:
+    """Fail where a unit of the lab ended or began anew during a test."""
+    before = restarts()
+    yield
+    assert restarts() == before, "a unit was restarted"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was tried, what refused it and the line that says so."""
+    if evidence.REFUSALS:
+        terminalreporter.section("refused, and how it looks")
+        for line in evidence.table(_WIDTH):
+            terminalreporter.write_line(line)
