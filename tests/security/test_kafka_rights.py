@@ -111,14 +111,15 @@ admin.close()
 """
 TOPIC_OPERATIONS = ("WRITE", "READ", "DESCRIBE", "DESCRIBE_CONFIGS", "DELETE", "ALTER", "ALTER_CONFIGS")
 GROUP_OPERATIONS = ("READ", "DESCRIBE", "DELETE")
-# What nobody may but the administrator, and the request that it is
+# What nobody may but the administrator: what the broker's journal names, and the request
+_CLUSTER = "Cluster:LITERAL:kafka-cluster"
 ADMINISTRATORS = {
-    "make a topic": "CreateTopics",
-    "delete a topic": "DeleteTopics",
-    "alter the broker's settings": "IncrementalAlterConfigs",
-    "read the access rules": "DescribeAcls",
-    "make an access rule": "CreateAcls",
-    "remove a user": "AlterUserScramCredentials",
+    "make a topic": "Topic:LITERAL:sec-unheard-of for request = CreateTopics",
+    "delete a topic": "Topic:LITERAL:sec-unheard-of for request = DeleteTopics",
+    "alter the broker's settings": f"{_CLUSTER} for request = IncrementalAlterConfigs",
+    "read the access rules": f"{_CLUSTER} for request = DescribeAcls",
+    "make an access rule": f"{_CLUSTER} for request = CreateAcls",
+    "remove a user": f"{_CLUSTER} for request = AlterUserScramCredentials",
 }
 
 
@@ -136,7 +137,7 @@ def test_each_user_may_do_what_its_app_needs_and_nothing_else(user: str) -> None
     for call in sorted(found.keys() - may):
         right, _, name = call.partition(" ")
         says = (
-            rf"on resource = (Cluster:LITERAL:kafka-cluster|Topic:LITERAL:sec-unheard-of) for request = {ADMINISTRATORS[call]} "
+            f"on resource = {ADMINISTRATORS[call]} "
             if call in ADMINISTRATORS
             else rf"operation = {right} from host = \S+ on resource = (Topic|Group):LITERAL:{name} "
         )
