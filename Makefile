@@ -2,11 +2,13 @@
 INVENTORY ?= lab
 IMAGES ?= 2000
 RUN ?=
+FAULT ?=
+FULL ?=
 ID ?=
 PLAY = .venv/bin/ansible-playbook -i inventory/$(INVENTORY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor deploy run status verify report trace wait lab lab-down drill lint test test-fast test-security
+.PHONY: help setup doctor deploy run status verify report trace wait lab lab-down drill lint test test-fast test-security test-faults
 
 help: ## show this
 	@echo "make VERB [INVENTORY=lab|cloud|single]"; echo
@@ -72,3 +74,6 @@ test-fast: .venv/.complete ## unit tests: no VM, no root
 
 test: .venv/.complete ## everything: lint, unit, molecule of every role, the lab end to end, the drill
 	.venv/bin/pytest --durations=0 --durations-min=5 tests/test_*.py
+
+test-faults: .venv/.complete ## break the running lab on purpose, row by row (docs/faults.md): FAULT=F6 picks one, FULL=1 adds the long ones
+	KEEP_FAULTS=1 .venv/bin/pytest -s tests/faults $(if $(FULL),,-m "not full") $(if $(FAULT),-k $(FAULT)_)
