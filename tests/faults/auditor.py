@@ -68,6 +68,7 @@ def mark() -> Json:
     return {
         "ends": {name: ends(consumer, topic) for name, topic in TOPICS.items()},
         "stream": counts(client, "stream_collection"),
+        "batch": counts(client, "batch_collection"),
         "model": SETTINGS["model"],
         "topics": TOPICS,
     }

@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from faults.machines import ADDRESS, machine_of, on
+from faults.machines import machine_of
+from phases import MACHINES
+from phases import on_machine as on
 
 
 def kill(*units: str) -> None:
@@ -57,7 +59,7 @@ def partition(machine: str, other: str, seconds: float, *, only: str = "") -> It
 
     A timer on the machine mends it too, if this process dies meanwhile.
     """
-    rules = {"input": f"ip saddr {ADDRESS[other]} drop", "output": f"ip daddr {ADDRESS[other]} drop"}
+    rules = {"input": f"ip saddr {MACHINES[other]} drop", "output": f"ip daddr {MACHINES[other]} drop"}
     chains = "".join(
         f"chain {hook} {{ type filter hook {hook} priority -300; policy accept; {rule}; }}\n"
         for hook, rule in rules.items()
@@ -70,3 +72,16 @@ def partition(machine: str, other: str, seconds: float, *, only: str = "") -> It
         time.sleep(seconds)
     finally:
         on(machine, "nft delete table inet quartet_fault; systemctl stop quartet-fault.timer")
+
+
+@contextmanager
+def second_consumer(stream: str) -> Iterator[str]:
+    """Start a second DB consumer of a stream, as another member of its group; it ends, and its settings go, at the end."""
+    unit, folder = "quartet-db-consumer@second", "/etc/quartet/db_consumer"
+    changed = 'settings.update(group_instance_id="second", metrics_port=9219)'
+    make = f'import json; settings = json.load(open("{folder}/{stream}.json")); {changed}; print(json.dumps(settings))'
+    on("vm2", f"python3 -c '{make}' > {folder}/second.json; systemctl start {unit}")
+    try:
+        yield unit
+    finally:
+        on("vm2", f"systemctl stop {unit}; systemctl reset-failed {unit}; rm {folder}/second.json", check=False)

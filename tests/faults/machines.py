@@ -1,13 +1,11 @@
-"""A way to the lab's machines, and what runs on each."""
+"""What runs on the machines of the lab."""
 
 from __future__ import annotations
 
-import subprocess
 import time
 
-from phases import ROOT
+from phases import on_machine as on
 
-ADDRESS = {f"vm{number}": f"10.77.0.1{number}" for number in (1, 2, 3, 4)}
 IMAGES, INFERENCES = "quartet-db-consumer@images", "quartet-db-consumer@inferences"
 INFERENCE, STREAM, KAFKA, DATABASE = "quartet-inference", "quartet-spark-stream", "kafka", "secantusdb"
 PRODUCERS = ("quartet-producer@101", "quartet-producer@102")
@@ -20,18 +18,10 @@ UNITS = {
 }
 
 
-def on(machine: str, script: str, *, check: bool = True, seconds: float = 300) -> str:
-    """Run a script as root on a machine, and return what it printed."""
-    words = ["ssh", "-q", "-i", ".lab/id_ecdsa", "-o", "UserKnownHostsFile=.lab/known_hosts", "-o", "ConnectTimeout=5"]
-    command = [*words, f"vagrant@{ADDRESS[machine]}", "sudo", "sh", "-s"]
-    result = subprocess.run(command, input=script, cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False)
-    assert not check or result.returncode == 0, f"{machine}: {script[-500:]}\n{result.stdout[-2000:]}{result.stderr[-2000:]}"
-    return result.stdout
-
-
 def machine_of(unit: str) -> str:
     """Return where a unit runs."""
-    return "vm3" if unit in PRODUCERS else next(machine for machine, units in UNITS.items() if unit in units)
+    of_a_template = {"quartet-producer": "vm3", "quartet-db-consumer": "vm2"}.get(unit.partition("@")[0])
+    return of_a_template or next(machine for machine, units in UNITS.items() if unit in units)
 
 
 def not_active() -> list[str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from faults import judge
-from faults.machines import IMAGES, INFERENCE, INFERENCES, PRODUCERS, machine_of, not_active, on, wait_until_active
+from faults.machines import IMAGES, INFERENCE, INFERENCES, PRODUCERS, machine_of, not_active, wait_until_active
+from phases import on_machine as on
 
 RATE = float(os.environ.get("FAULT_RATE", "240"))
 COUNT = int(os.environ.get("FAULT_IMAGES", "10000"))

@@ -9,8 +9,8 @@ import sys
 import time
 from typing import Any
 
-from faults.machines import on
 from phases import ROOT
+from phases import on_machine as on
 
 FILE, PAGE = ROOT / "docs/faults.json", ROOT / "docs/faults.md"
 BEGIN, END = "<!-- made by `make test-faults` -->", "<!-- end -->"
