@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from faults.machines import machine_of
+from faults.machines import IMAGES, INFERENCE, INFERENCES, machine_of
 from phases import MACHINES
 from phases import on_machine as on
 
@@ -85,3 +86,65 @@ def second_consumer(stream: str) -> Iterator[str]:
         yield unit
     finally:
         on("vm2", f"systemctl stop {unit}; systemctl reset-failed {unit}; rm {folder}/second.json", check=False)
+
+
+SET_BACK = """
+import json, ssl, sys, time
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.structs import OffsetAndMetadata
+context = ssl.create_default_context(cafile="/etc/quartet/pki/ca.crt")
+context.load_cert_chain("/etc/quartet/pki/kafka-admin.pem")
+admin = KafkaAdminClient(bootstrap_servers="%s:9092", security_protocol="SSL", ssl_context=context)
+for group, topic, offsets in json.loads(sys.argv[1]):
+    wanted = {TopicPartition(topic, int(number)): OffsetAndMetadata(offset, "", -1) for number, offset in offsets.items()}
+    for attempt in range(60):  # a static member is one until its session ends
+        try:
+            admin.alter_group_offsets(group, wanted)
+            break
+        except Exception as error:
+            print(group, type(error).__name__, error)
+            time.sleep(1)
+    else:
+        sys.exit(1)
+"""
+
+
+def set_back(offsets: dict[str, dict[str, int]]) -> None:
+    """Stop the consumers, set their groups back to these offsets (by topic and partition), and start them."""
+    groups = json.loads(on("vm2", "cat /etc/quartet/spark_jobs/auditor.json"))["groups"]
+    rows = [[group, "inferences" if name == "inferences" else "images"] for name, group in groups.items()]
+    words = json.dumps([[*row, offsets[row[1]]] for row in rows])
+    units = (IMAGES, INFERENCES, INFERENCE)
+    for unit in units:
+        on(machine_of(unit), f"systemctl stop {unit}")
+    try:
+        script = SET_BACK % MACHINES["vm3"]
+        on("vm3", f"/opt/quartet/producer/current/bin/python - '{words}' << 'END'\n{script}\nEND")
+    finally:
+        for unit in units:
+            on(machine_of(unit), f"systemctl start {unit}")
+
+
+@contextmanager
+def small_disk(unit: str, folder: str) -> Iterator[None]:
+    """Keep a server's data on a file system of its own with 64 MB to spare (a tmpfs), so that it can be filled; copy it back at the end."""
+    machine, below = machine_of(unit), "/run/quartet-fault"
+    copy = "cp -a --sparse=always"
+    on(
+        machine,
+        f"set -e; systemctl stop {unit}; used=$(du -sm {folder} | cut -f1); [ $used -lt 800 ]; mkdir -p {below}; mount --bind $(dirname {folder}) {below}\n"
+        f"mount -t tmpfs -o size=$((used + 64))M tmpfs {folder}; {copy} {below}/$(basename {folder})/. {folder}/; systemctl start {unit}",
+    )
+    try:
+        yield
+    finally:
+        on(
+            machine,
+            f"set -e; rm -f {folder}/filler; systemctl stop {unit}; kept={below}/$(basename {folder}); find $kept -mindepth 1 -delete\n"
+            f"{copy} {folder}/. $kept/; umount {folder} {below}; systemctl start {unit}",
+        )
+
+
+def fill(unit: str, folder: str) -> None:
+    """Take what a small disk has left, but for 1 MB."""
+    on(machine_of(unit), f"fallocate -l $(($(df --output=avail -k {folder} | tail -1) - 1024))K {folder}/filler")

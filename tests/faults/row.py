@@ -77,7 +77,7 @@ class Row:
             time.sleep(0.5)
         return text.strip()
 
-    def sees(self, unit: str, pattern: str, *, since: float | None = None, seconds: float = SEEN_SECONDS) -> str:
+    def sees(self, unit: str, pattern: str, *, since: float | None = None, seconds: float = SEEN_SECONDS, note: bool = True) -> str:
         """Wait until the unit's status or journal since the fault shows the pattern, as an operator looks; note the line."""
         begin, machine = time.time(), machine_of(unit)
         show = f"systemctl show -p ActiveState,SubState,Result,NRestarts,StatusText {unit} | tr '\\n' ' '; echo; "
@@ -85,8 +85,10 @@ class Row:
             text = on(machine, f"{show} journalctl -u {unit} --since @{int(since or self._begin)} -o cat --no-pager", check=False)
             line = next((line for line in reversed(text.splitlines()) if re.search(pattern, line)), None)
             if line is not None:
-                self.seen.append(f"{unit} after {time.time() - begin:.0f} s: {line.strip()[:160]}")
-                say(self.seen[-1])
+                text = f"{unit} after {time.time() - begin:.0f} s: {line.strip()[:200]}"
+                say(text)
+                if note:
+                    self.seen.append(text)
                 return line
             assert time.time() - begin < seconds, f"nothing of {unit} showed {pattern!r} within {seconds} s:\n{text[-2000:]}"
             time.sleep(1)

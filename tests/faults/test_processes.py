@@ -38,7 +38,7 @@ def kills(this: Row, unit: str, at_points: int, at_random: int) -> None:
     """Kill a consumer at each of its steps, then at random moments."""
     for point in POINTS:
         with breaking.failpoint(unit, point, "kill", at_points):
-            this.sees(unit, rf"failpoint {point}: kill, {at_points} of {at_points}", seconds=30 * at_points)
+            this.sees(unit, rf"failpoint {point}: kill, {at_points} of {at_points}", seconds=30 * at_points, note=False)
     seed = random.randrange(10**6)
     print(f"random kills of {unit}: seed {seed}")
     pause = random.Random(seed)
@@ -50,7 +50,7 @@ def kills(this: Row, unit: str, at_points: int, at_random: int) -> None:
 
 def test_f1_a_db_consumer_is_killed(row: Begin) -> None:
     this = row("both DB consumers killed (SIGKILL) at each of 4 steps and twice at random")
-    this.load(lasting=200)
+    this.load(lasting=140)
     for unit in (IMAGES, INFERENCES):
         kills(this, unit, 1, 2)
     this.healed()
@@ -68,7 +68,7 @@ def test_f1_a_db_consumer_is_killed_fifty_times(row: Begin) -> None:
 
 def test_f2_the_inference_consumer_is_killed(row: Begin) -> None:
     this = row("inference killed (SIGKILL) at each of 4 steps and twice at random")
-    this.load(lasting=200)
+    this.load(lasting=140)
     kills(this, INFERENCE, 1, 2)
     this.healed()
     this.holds()

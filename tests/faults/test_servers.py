@@ -131,3 +131,29 @@ def test_f14_the_machines_reboot(row: Begin) -> None:
     reboot(*order)
     this.healed()
     this.holds()
+
+
+def fill_disk(this: Row, unit: str, folder: str, signs: dict[str, str]) -> None:
+    """Fill a server's disk under load, see what the units say, and give the space back."""
+    with breaking.small_disk(unit, folder):
+        wait_until_active(120)
+        this.load(lasting=60)
+        begin = time.time()
+        breaking.fill(unit, folder)
+        for other, sign in signs.items():
+            this.sees(other, sign, since=begin, seconds=60)
+        time.sleep(10)
+        on(machine_of(unit), f"rm {folder}/filler")
+        this.healed()
+        this.holds()
+    wait_until_active(120)
+
+
+def test_f11_the_disk_of_the_broker_is_full(row: Begin) -> None:
+    this = row("the broker's disk filled (a small file system), then space given back")
+    fill_disk(this, KAFKA, "/var/lib/kafka/data", {KAFKA: r"No space left on device", PRODUCERS[0]: r"waiting|tried again"})
+
+
+def test_f12_the_disk_of_the_database_is_full(row: Begin) -> None:
+    this = row("the database's disk filled (a small file system), then space given back")
+    fill_disk(this, DATABASE, "/var/lib/secantusdb/data", {DATABASE: r"(?i)no space left", IMAGES: r"paused.*mongodb"})
