@@ -66,8 +66,11 @@ def partition(machine: str, other: str, seconds: float, *, only: str = "") -> It
         for hook, rule in rules.items()
         if only in ("", hook)
     )
-    timer = f"systemd-run --quiet --collect --unit=quartet-fault --on-active={seconds + 30:.0f} nft delete table inet quartet_fault"
-    on(machine, f"{timer}\nnft -f - << 'END'\ntable inet quartet_fault {{\n{chains}}}\nEND")
+    tool = "command -v nft > /dev/null || apt-get install -qq -y --no-install-recommends nftables > /dev/null"
+    timer = (
+        f"systemd-run --quiet --collect --unit=quartet-fault --on-active={seconds + 30:.0f} /usr/sbin/nft delete table inet quartet_fault"
+    )
+    on(machine, f"{tool}\n{timer}\nnft -f - << 'END'\ntable inet quartet_fault {{\n{chains}}}\nEND")
     try:
         yield
         time.sleep(seconds)
@@ -98,14 +101,12 @@ admin = KafkaAdminClient(bootstrap_servers="%s:9092", security_protocol="SSL", s
 for group, topic, offsets in json.loads(sys.argv[1]):
     wanted = {TopicPartition(topic, int(number)): OffsetAndMetadata(offset, "", -1) for number, offset in offsets.items()}
     for attempt in range(60):  # a static member is one until its session ends
-        try:
-            admin.alter_group_offsets(group, wanted)
+        wrong = {error.__name__ for error in admin.alter_group_offsets(group, wanted).values()} - {"NoError"}
+        if not wrong:
             break
-        except Exception as error:
-            print(group, type(error).__name__, error)
-            time.sleep(1)
+        time.sleep(1)
     else:
-        sys.exit(1)
+        sys.exit(f"{group}: {wrong}")
 """
 
 

@@ -46,7 +46,8 @@ class Row:
         self._begin = time.time()
         self._recovered: float | None = None
         wait_until_active(120)
-        self._drained()
+        left = self._drained()
+        assert not left, f"the lab was not drained before the fault: {left}"
         self.mark = audit("mark")
 
     def load(self, *, lasting: float = 0, count: int = COUNT) -> None:
