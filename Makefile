@@ -5,10 +5,11 @@ RUN ?=
 FAULT ?=
 FULL ?=
 ID ?=
+BENCH ?=
 PLAY = .venv/bin/ansible-playbook -i inventory/$(INVENTORY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor deploy run status verify report trace wait lab lab-down drill lint test test-fast test-security test-faults
+.PHONY: help setup doctor deploy run status verify report trace wait lab lab-down drill lint test test-fast test-security test-faults bench
 
 help: ## show this
 	@echo "make VERB [INVENTORY=lab|cloud|single]"; echo
@@ -62,6 +63,9 @@ lab-down: ## remove the lab; packages and downloads stay
 
 drill: .venv/.complete ## kill the broker and a DB consumer in mid-run, then verify (on the lab)
 	.venv/bin/pytest tests/test_5_drill.py
+
+bench: .venv/.complete ## measure on the lab: BENCH=latency (none lists them), KEEP=1 writes it into docs/performance.md
+	PYTHONPATH=vm_apps/src .venv/bin/python -m benchmarks $(if $(KEEP),--keep) $(BENCH)
 
 lint: .venv/.complete ## ansible-lint, yamllint, ruff, mypy, shellcheck
 	.venv/bin/pytest tests/test_1_lint.py

@@ -5,7 +5,7 @@ from __future__ import annotations
 from phases import ROOT, Command
 
 SHELL = ["lab/box", "lab/network", "lab/machine-up", "lab/machine-down", "lab/setup-host", ".ci/run"]
-PYTHON = ["vm_apps", "spark", "tests", "molecule", "lab/cache", "lab/doctor", "playbooks/filter_plugins", "roles"]
+PYTHON = ["vm_apps", "spark", "tests", "molecule", "lab/cache", "lab/doctor", "playbooks/filter_plugins", "roles", "benchmarks"]
 
 
 def test_ansible_lint(command: Command) -> None:
@@ -22,6 +22,7 @@ def test_ruff(command: Command) -> None:
 
 def test_mypy(command: Command) -> None:
     command("mypy", "vm_apps/src/quartet")
+    command("mypy", "benchmarks")
     command("mypy", "spark", MYPYPATH=str(ROOT / "vm_apps/src"))
 
 

@@ -1,0 +1,1 @@
+"""Side-by-side measurements of Quartet, each printing a ratio: `make bench`, or `python -m benchmarks NAME …`."""

@@ -1,0 +1,39 @@
+"""Run a measure by its name, with its own options (`--keep` keeps what it found); without a name, list them."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from benchmarks import lab, results
+
+#: In the order in which a reader asks; blank_machine takes the lab down and is only run by its name.
+MEASURES: Final = (
+    "second_run",
+    "latency",
+    "inference",
+    "stream_state",
+)
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the measure that is named, with its own options, and say whether every goal is met."""
+    keep = "--keep" in words
+    words = [word for word in words if word != "--keep"]
+    if not words or words[0] not in MEASURES:
+        print("python -m benchmarks [--keep] MEASURE [--help]\n")
+        for name in MEASURES:
+            print(f"  {name:14}{(importlib.import_module(f'benchmarks.{name}').__doc__ or '').splitlines()[0]}")
+        return 0 if not words else 2
+    rows: list[results.Row] = importlib.import_module(f"benchmarks.{words[0]}").measure(words[1:])
+    results.show(rows)
+    if keep:
+        results.keep(rows, lab.database_server())
+        print(f"\nkept in {results.KEPT} and {results.PAGE}")
+    return 0 if all(row.met for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,181 @@
+"""The running four-VM lab as the measures use it: commands on its VMs and of the project, units that rest meanwhile, metrics."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.results import ROOT
+
+ADDRESSES: Final = {"vm1": "10.77.0.11", "vm2": "10.77.0.12", "vm3": "10.77.0.13", "vm4": "10.77.0.14"}
+#: Units of vm2 that compute whenever inferences arrive
+COUNTING: Final = "quartet-spark-batch.timer quartet-spark-stream quartet-db-consumer@images quartet-db-consumer@inferences"
+#: Producers of the measures, apart from those of an inventory
+_FIRST_ID: Final = 9001
+_FIRST_PORT: Final = 9391
+_BIN: Final = Path(sys.executable).parent
+
+
+def on(machine: str, script: str, *, seconds: float = 300) -> str:
+    """Run a shell script as root on a VM and return what it printed.
+
+    Raises:
+        SystemExit: it failed; its error output is the message.
+    """
+    result = subprocess.run(
+        [
+            *("ssh", "-q", "-i", ".lab/id_ecdsa", "-o", "UserKnownHostsFile=.lab/known_hosts", "-o", "ServerAliveInterval=15"),
+            *(f"vagrant@{ADDRESSES[machine]}", "sudo sh -seu"),
+        ],
+        cwd=ROOT,
+        input=script,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    if result.returncode:
+        raise SystemExit(f"{machine}: status {result.returncode}: {result.stderr.strip() or result.stdout.strip()}\n{script[-400:]}")
+    return result.stdout
+
+
+def python(machine: str, environment: str, script: str, *arguments: object, seconds: float = 300) -> str:
+    """Run a script of benchmarks/on_vm as root with the Python of an app's environment ('': the VM's); return what it printed."""
+    source = (ROOT / "benchmarks/on_vm" / script).read_text()
+    words = " ".join(shlex.quote(str(argument)) for argument in arguments)
+    interpreter = f"/opt/quartet/{environment}/current/bin/python" if environment else "/usr/bin/python3"
+    return on(machine, f"{interpreter} - {words} << 'END-OF-SCRIPT'\n{source}\nEND-OF-SCRIPT\n", seconds=seconds)
+
+
+def project(*command: str, seconds: float = 900, **environment: str) -> tuple[float, str]:
+    """Run a command of the project; return its seconds and its output.
+
+    Raises:
+        SystemExit: it failed; the end of its output is the message.
+    """
+    begin = time.monotonic()
+    result = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{_BIN}:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    took = time.monotonic() - begin
+    if result.returncode:
+        raise SystemExit(f"{' '.join(command)}: status {result.returncode} after {took:.0f} s\n{result.stdout[-2000:]}")
+    return took, result.stdout
+
+
+@contextmanager
+def resting(**units: str) -> Iterator[None]:
+    """Stop units that would compete for the cores, as `vm2="a b", vm4="c"`, and start them again whatever happens."""
+    try:
+        for machine, names in units.items():
+            on(machine, f"systemctl stop {names}")
+        yield
+    finally:
+        for machine, names in units.items():
+            on(machine, f"systemctl start --no-block {names}")
+
+
+def wait_until(done: Callable[[], bool], seconds: float, every: float = 0.5) -> None:
+    """Ask again and again until it is so.
+
+    Raises:
+        SystemExit: it was not within the time.
+    """
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > end:
+            raise SystemExit(f"still not done after {seconds:.0f} s; look at `make status`")
+        time.sleep(every)
+
+
+def metric(machine: str, port: int, name: str) -> list[tuple[dict[str, str], float]]:
+    """Return the samples of one of a unit's metrics, each with its labels; none while the unit serves none."""
+    ask = f"import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:{port}/metrics', timeout=5).read().decode())"
+    text = on(machine, f"python3 -c {shlex.quote(ask)} 2> /dev/null || true")
+    lines = [re.fullmatch(re.escape(name) + r"(?:\{(.*)\})? (\S+)", line) for line in text.splitlines()]
+    return [(dict(re.findall(r'(\w+)="([^"]*)"', line[1] or "")), float(line[2])) for line in lines if line]
+
+
+def total(machine: str, port: int, name: str) -> float:
+    """Return the sum of a metric's samples."""
+    return sum(value for _, value in metric(machine, port, name))
+
+
+@contextmanager
+def producers(number: int, run: str = "", **settings: Any) -> Iterator[list[str]]:
+    """Run producers beside the lab's: units of the same template, with the settings of the first one but for these.
+
+    Their settings go again; their ledgers stay, because their images do: `make verify` counts them like any other's.
+    """
+    run = run or f"bench{time.time_ns() // 10**6}"
+    ids = range(_FIRST_ID, _FIRST_ID + number)
+    units = [f"quartet-producer@{producer_id}" for producer_id in ids]
+    example = json.loads(on("vm3", "cat $(ls /etc/quartet/producer/*.json | head -n 1)"))
+    files = {
+        f"/etc/quartet/producer/{producer_id}.json": {
+            **example,
+            "producer_id": producer_id,
+            "slice": {"index": at, "of": number},
+            "distortion": {"kind": "none", "severity": 0},
+            "run": run,
+            "metrics_port": _FIRST_PORT + at,
+            **settings,
+        }
+        for at, producer_id in enumerate(ids)
+    }
+    try:
+        for path, content in files.items():
+            on("vm3", f"cat > {path} << 'END'\n{json.dumps(content)}\nEND\n")
+        on("vm3", f"systemctl start {' '.join(units)}")
+        yield units
+    finally:
+        on("vm3", f"systemctl stop {' '.join(units)} || true; rm -f {' '.join(files)}")
+
+
+def send(images: int, **settings: Any) -> str:
+    """Send so many images of a new run by one producer at full speed, wait until Kafka has them, and return the run's name."""
+    run = f"bench{time.time_ns() // 10**6}"
+    # a small slice is drawn once and then sent again and again, under new ids
+    with producers(1, run, **{"count": images, "rate": 0.0, "slice": {"index": 0, "of": 100}, **settings}) as units:
+        wait_until(lambda: on("vm3", f"systemctl show -P ActiveState {units[0]}").strip() != "active", 600)
+    return run
+
+
+def watch(machine: str, port: int, counter: str, goal: float, *, seconds: float = 540) -> list[tuple[float, float]]:
+    """Sample a counter five times a second until it reaches the goal; return (seconds, value)."""
+    printed = python(machine, "", "watch_counter.py", port, counter, goal, seconds, seconds=seconds + 30)
+    samples = [(float(moment), float(value)) for moment, value in (line.split() for line in printed.splitlines())]
+    if not samples or samples[-1][1] < goal * 0.9:
+        raise SystemExit(f"{counter} of port {port} on {machine} came to {samples[-1][1] if samples else 'nothing'} of {goal:.0f}")
+    return samples
+
+
+def rate_in_the_middle(samples: list[tuple[float, float]], goal: float) -> float:
+    """Return how fast a counter grows between a tenth and nine tenths: without the first connection and the last batch."""
+    inner = [(moment, value) for moment, value in samples if 0.1 * goal <= value <= 0.9 * goal]
+    if len(inner) < 5:
+        raise SystemExit(f"only {len(inner)} samples: take more images")
+    return (inner[-1][1] - inner[0][1]) / (inner[-1][0] - inner[0][0])
+
+
+def database_server() -> str:
+    """Return the database's name and version as it says them itself."""
+    status = on("vm2", "quartet status --config=/etc/quartet/spark_jobs/auditor.json")
+    return next((name for name in ("SecantusDB", "MongoDB") if name in status), "unknown database")
