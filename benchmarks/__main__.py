@@ -14,6 +14,8 @@ MEASURES: Final = (
     "second_run",
     "latency",
     "inference",
+    "db_consumer",
+    "producer",
     "stream_state",
 )
 

@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -48,12 +48,17 @@ def on(machine: str, script: str, *, seconds: float = 300) -> str:
     return result.stdout
 
 
-def python(machine: str, environment: str, script: str, *arguments: object, seconds: float = 300) -> str:
-    """Run a script of benchmarks/on_vm as root with the Python of an app's environment ('': the VM's); return what it printed."""
+def python(
+    machine: str, environment: str, script: str, *words: object, given: Mapping[str, Any] | None = None, seconds: float = 300
+) -> str:
+    """Run a script of benchmarks/on_vm as root with the Python of an app's environment ('': the VM's); return what it printed.
+
+    `given` is JSON on its standard input, so a password in it is on no command line.
+    """
     source = (ROOT / "benchmarks/on_vm" / script).read_text()
-    words = " ".join(shlex.quote(str(argument)) for argument in arguments)
     interpreter = f"/opt/quartet/{environment}/current/bin/python" if environment else "/usr/bin/python3"
-    return on(machine, f"{interpreter} - {words} << 'END-OF-SCRIPT'\n{source}\nEND-OF-SCRIPT\n", seconds=seconds)
+    command = f"{interpreter} /dev/fd/3 {' '.join(shlex.quote(str(word)) for word in words)}"
+    return on(machine, f"{command} << 'GIVEN' 3<< 'SCRIPT'\n{json.dumps(given)}\nGIVEN\n{source}\nSCRIPT\n", seconds=seconds)
 
 
 def project(*command: str, seconds: float = 900, **environment: str) -> tuple[float, str]:
@@ -92,6 +97,17 @@ def resting(**units: str) -> Iterator[None]:
             on(machine, f"systemctl start --no-block {names}")
 
 
+def settings_of(machine: str, path: str) -> dict[str, Any]:
+    """Return the settings that a role wrote."""
+    found: dict[str, Any] = json.loads(on(machine, f"cat {path}"))
+    return found
+
+
+def new_run() -> str:
+    """Return a name that no run had."""
+    return f"bench{time.time_ns() // 10**6}"
+
+
 def wait_until(done: Callable[[], bool], seconds: float, every: float = 0.5) -> None:
     """Ask again and again until it is so.
 
@@ -122,12 +138,13 @@ def total(machine: str, port: int, name: str) -> float:
 def producers(number: int, run: str = "", **settings: Any) -> Iterator[list[str]]:
     """Run producers beside the lab's: units of the same template, with the settings of the first one but for these.
 
-    Their settings go again; their ledgers stay, because their images do: `make verify` counts them like any other's.
+    Their settings go again. Their ledgers stay, because their images do: `make verify` counts them like any other's; unless they sent
+    to a topic of the measures' own.
     """
-    run = run or f"bench{time.time_ns() // 10**6}"
+    run = run or new_run()
     ids = range(_FIRST_ID, _FIRST_ID + number)
     units = [f"quartet-producer@{producer_id}" for producer_id in ids]
-    example = json.loads(on("vm3", "cat $(ls /etc/quartet/producer/*.json | head -n 1)"))
+    example = settings_of("vm3", "$(ls /etc/quartet/producer/*.json | head -n 1)")
     files = {
         f"/etc/quartet/producer/{producer_id}.json": {
             **example,
@@ -146,12 +163,13 @@ def producers(number: int, run: str = "", **settings: Any) -> Iterator[list[str]
         on("vm3", f"systemctl start {' '.join(units)}")
         yield units
     finally:
-        on("vm3", f"systemctl stop {' '.join(units)} || true; rm -f {' '.join(files)}")
+        ledgers = f"/var/lib/quartet-producer/ledger-*-{run}.*" if "topics" in settings else ""
+        on("vm3", f"systemctl stop {' '.join(units)} || true; rm -f {' '.join(files)} {ledgers}")
 
 
 def send(images: int, **settings: Any) -> str:
     """Send so many images of a new run by one producer at full speed, wait until Kafka has them, and return the run's name."""
-    run = f"bench{time.time_ns() // 10**6}"
+    run = new_run()
     # a small slice is drawn once and then sent again and again, under new ids
     with producers(1, run, **{"count": images, "rate": 0.0, "slice": {"index": 0, "of": 100}, **settings}) as units:
         wait_until(lambda: on("vm3", f"systemctl show -P ActiveState {units[0]}").strip() != "active", 600)

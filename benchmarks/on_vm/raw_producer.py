@@ -1,0 +1,29 @@
+"""kafka-python's own loop, with the producer's records and client settings: sends given["count"], waits for all. Prints images a second."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from quartet import contracts, kafka_client, producer
+from quartet.settings import ProducerSettings
+
+given: dict[str, Any] = json.load(sys.stdin)
+chosen = ProducerSettings.model_validate(given["settings"])
+images = producer.SlicedImages(chosen)
+records = []
+for sequence in range(chosen.count):
+    payload, label = images[sequence]
+    image = contracts.Image(chosen.producer_id, chosen.run, sequence, label, time.time_ns() // 1000, payload)
+    records.append(contracts.encode_image(image))
+password = Path("/etc/quartet/secrets/producer-kafka-password").read_text().strip()
+client = kafka_client.connect_producer(chosen.kafka, password, linger_ms=producer._LINGER_MS)
+topic = chosen.topics.images
+client.send(topic, key=records[0][0], value=records[0][1], headers=records[0][2]).get(30)
+begin = time.monotonic()
+futures = [client.send(topic, key=key, value=value, headers=headers) for key, value, headers in records]
+for future in futures:
+    future.get(60)
+print(len(futures) / (time.monotonic() - begin))
+client.close()

@@ -1,0 +1,55 @@
+"""Topics, rights and a database of the measures' own, beside the pipeline's: what is stored there was never sent to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import yaml
+
+from benchmarks import lab
+from benchmarks.results import ROOT
+
+TOPIC: Final = "bench-images"
+DATABASE: Final = "quartet_bench"
+#: Two collections for images, alike
+IMAGES: Final = ("image", "image_too")
+#: A user of that database alone, with the password that the DB consumer's unit has loaded
+USER: Final = "bench"
+
+
+@contextmanager
+def topic() -> Iterator[str]:
+    """Make a topic like `images` that the producer may write and the DB consumer read; remove it, and the consumer groups, at the end."""
+    try:
+        lab.python("vm3", "kafka", "scratch_topic.py", "make", TOPIC)
+        yield TOPIC
+    finally:
+        lab.python("vm3", "kafka", "scratch_topic.py", "drop", TOPIC)
+
+
+@contextmanager
+def database() -> Iterator[str]:
+    """Make a database whose collections have the validators and indexes of the pipeline's; remove it at the end."""
+    try:
+        renew_database()
+        yield DATABASE
+    finally:
+        _database("drop")
+
+
+def renew_database() -> None:
+    """Empty its collections."""
+    _database("make")
+
+
+def secrets() -> dict[str, Any]:
+    """Return the passwords that the inventory holds."""
+    values: dict[str, Any] = yaml.safe_load((ROOT / "inventory/lab/secrets/secrets.yml").read_text())["secrets_values"]
+    return values
+
+
+def _database(verb: str) -> None:
+    given = {"admin": secrets()["mongodb_admin_password"], "user": secrets()["mongodb_db_consumer_password"], "host": lab.ADDRESSES["vm1"]}
+    lab.python("vm1", "mongodb", "scratch_database.py", verb, DATABASE, USER, given=given)
