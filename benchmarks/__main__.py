@@ -17,6 +17,9 @@ MEASURES: Final = (
     "db_consumer",
     "producer",
     "stream_state",
+    "spark_batch",
+    "growth",
+    "blank_machine",
 )
 
 

@@ -22,7 +22,7 @@ def test_ruff(command: Command) -> None:
 
 def test_mypy(command: Command) -> None:
     command("mypy", "vm_apps/src/quartet")
-    command("mypy", "benchmarks")
+    command("mypy", "benchmarks", MYPYPATH=f"{ROOT / 'vm_apps/src'}:{ROOT / 'spark'}")
     command("mypy", "spark", MYPYPATH=str(ROOT / "vm_apps/src"))
 
 

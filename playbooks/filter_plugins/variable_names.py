@@ -8,9 +8,12 @@ from typing import Any
 
 import yaml
 
+# The compiled loader reads 40 files ten times as fast; it is missing where PyYAML was built without libyaml.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 def _load(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) or {}  # noqa: S506 (both are safe loaders)
 
 
 def known_variables(project: str) -> list[str]:

@@ -1,0 +1,94 @@
+"""CPU time an image and memory of every unit while the number of stored images grows, block by block."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from benchmarks import lab
+from benchmarks.results import Goal, Row, number, ratios
+
+#: Everything an image passes; the executor of the stream runs in the worker's unit
+_UNITS = {
+    "vm1": ("secantusdb", "mongod"),
+    "vm2": ("quartet-db-consumer@images", "quartet-db-consumer@inferences", "quartet-spark-stream", "spark-worker"),
+    "vm3": ("kafka",),
+    "vm4": ("quartet-inference",),
+}
+_LOOK = """
+for unit in {units}; do
+  group=/sys/fs/cgroup$(systemctl show -P ControlGroup "$unit")
+  [ "$group" != /sys/fs/cgroup ] || continue
+  echo "$unit $(sed -n 's/^usage_usec //p' "$group/cpu.stat") $(sed -n 's/^anon //p' "$group/memory.stat")"
+done
+"""
+
+
+def measure(words: Sequence[str]) -> list[Row]:
+    """Send blocks of equal size through the whole pipeline; compare the last five with the first five."""
+    parser = argparse.ArgumentParser(prog="growth", description=__doc__)
+    parser.add_argument("--images", type=int, default=50_000, help="all together")
+    parser.add_argument("--blocks", type=int, default=10)
+    options = parser.parse_args(words)
+    block = options.images // options.blocks
+    costs: list[dict[str, float]] = []
+    memory: list[dict[str, float]] = []
+    with lab.resting(vm2="quartet-spark-batch.timer"):
+        # not counted: what starts, connects and compiles
+        _through(min(block, 1000))
+        for at in range(options.blocks):
+            before = _look()
+            _through(block)
+            after = _look()
+            costs.append({unit: (after[unit][0] - before[unit][0]) / 1000 / block for unit in before})
+            memory.append({unit: after[unit][1] / 2**20 for unit in after})
+            print(
+                f"{(at + 1) * block:>9,} images: {sum(costs[-1].values()):.2f} ms of CPU an image, {sum(memory[-1].values()):.0f} MiB",
+                flush=True,
+            )
+    size = f"{block * options.blocks:,} images in blocks of {block:,}"
+    half = min(5, options.blocks // 2)
+    return [
+        _row("CPU time an image", "ms", costs[:half], costs[-half:], size),
+        _row("memory of all units", "MiB", memory[:half], memory[-half:], size),
+    ]
+
+
+def _row(what: str, unit: str, first: Sequence[Mapping[str, float]], last: Sequence[Mapping[str, float]], size: str) -> Row:
+    sums = [[sum(values.values()) for values in part] for part in (first, last)]
+    each = "; ".join(
+        f"{name} {number(median(values[name] for values in first))} to {number(median(values[name] for values in last))}"
+        for name in first[0]
+    )
+    return Row(
+        "growth",
+        f"{what}: last blocks against the first, {size}",
+        Goal("<=", 1.10),
+        ratios(sums[1], sums[0]),
+        {f"first blocks {unit}": sums[0], f"last blocks {unit}": sums[1]},
+        each,
+    )
+
+
+def _through(images: int) -> None:
+    """Send images and wait until each one is stored, classified, stored again and counted."""
+    before = _stored()
+    lab.send(images)
+    lab.wait_until(lambda: _stored() >= before + images, 540, every=2)
+    drained = "quartet status --config=/etc/quartet/spark_jobs/auditor.json --drained > /dev/null && echo yes || true"
+    lab.wait_until(lambda: "yes" in lab.on("vm2", drained), 120, every=2)
+
+
+def _stored() -> float:
+    return lab.total("vm2", 9212, "quartet_documents_stored_total")
+
+
+def _look() -> dict[str, tuple[float, float]]:
+    """Return microseconds of CPU and bytes of anonymous memory of each unit."""
+    found = {}
+    for machine, units in _UNITS.items():
+        for line in lab.on(machine, _LOOK.format(units=" ".join(units))).splitlines():
+            unit, cpu, memory = line.split()
+            found[unit] = (float(cpu), float(memory))
+    return found
