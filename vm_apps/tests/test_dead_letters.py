@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,10 @@ import pytest
 import yaml
 from kafka import TopicPartition
 from kafka.record import MemoryRecordsBuilder
-from memory_broker import MemoryRecord
-from quartet import contracts, dead_letters, kafka_records
+from memory_broker import Faults, MemoryProducer, MemoryRecord
+from quartet import contracts, dead_letters, kafka_client, kafka_records
 from quartet.contracts import Cause, ContractError, DeadLetter
+from quartet.exit_codes import ExitCode, QuartetError
 
 LETTER = DeadLetter("images", 3, 17, b"k", b"v", (("na\udcffme", b"1"),), Cause.BAD_HEADER, "why", 1)
 
@@ -22,6 +25,8 @@ class Reader:
     def __init__(self, *contents: tuple[bytes | None, bytes | None]) -> None:
         self._records = [MemoryRecord("dead-letters", 0, at, key, value, []) for at, (key, value) in enumerate(contents)]
         self._position = 0
+
+    def close(self) -> None: ...
 
     def partitions_for_topic(self, _topic: str) -> set[int]:
         return {0}
@@ -53,6 +58,48 @@ def test_what_is_printed_does_not_steer_the_terminal() -> None:
     shown = dead_letters._printable("a\x1b[2J\ud800\nb é")
     assert shown == "a\\x1b[2J\\xd800\\x0ab é"
     shown.encode()
+
+
+def arguments(tmp_path: Path, *words: str) -> argparse.Namespace:
+    (tmp_path / "kafka-password").write_text("a password\n")
+    (tmp_path / "mongodb-password").write_text("a password\n")
+    names = ("image_database", "image_collection", "results_database", "inference_collection", "batch_collection", "stream_collection")
+    server = {"user": "auditor", "ca_file": "ca.crt"}
+    chosen = {
+        "kafka": {**server, "bootstrap_servers": ["127.0.0.1:1"]},
+        "mongodb": {**server, "hosts": ["127.0.0.1:1"]},
+        "topics": {"images": "images", "inferences": "inferences", "dead_letters": "dead-letters"},
+        "collections": dict.fromkeys(names, "x"),
+        "groups": {"images": "a", "inferences": "b", "inference": "c"},
+        "model": "0123456789ab",
+        "batch_csv": "x",
+        "batch_chart": "x",
+        "credentials_directory": str(tmp_path),
+    }
+    (tmp_path / "auditor.json").write_text(json.dumps(chosen))
+    parser = argparse.ArgumentParser()
+    dead_letters.add_arguments(parser)
+    return parser.parse_args([*words, f"--config={tmp_path / 'auditor.json'}"])
+
+
+def test_redrive_sends_one_cause_of_one_topic_as_a_user_that_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [
+        DeadLetter("inferences", 0, 1, b"a", b"b", (), Cause.BAD_HEADER, "why", 1),
+        DeadLetter("images", 0, 2, b"c", b"d", (), Cause.BAD_KEY, "", 1),
+    ]
+    reader = Reader(*(contracts.encode_dead_letter(letter) for letter in (LETTER, *others)))
+    producer, users = MemoryProducer(Faults()), []
+    monkeypatch.setattr(kafka_client, "connect_reader", lambda *_: reader)
+    monkeypatch.setattr(kafka_client, "connect_producer", lambda chosen, *_, **__: (users.append(chosen.user), producer)[1])
+    words = ["redrive", "--cause=bad-header", "--topic=images", "--user=producer", f"--credentials={tmp_path}"]
+    with pytest.raises(QuartetError, match="--user"):
+        dead_letters.run(arguments(tmp_path, *words[:3]))
+    assert dead_letters.run(arguments(tmp_path, *words)) is ExitCode.OK
+    assert producer.sent == [("images", b"k", b"v")]
+    assert users == ["producer"]
+    assert "1 dead letters sent again" in capsys.readouterr().out
 
 
 TOPICS = {

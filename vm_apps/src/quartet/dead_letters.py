@@ -1,7 +1,8 @@
 """The dead-letter topic: refused records, whole, with the cause. The DB consumers write it; `quartet dead-letters` reads it.
 
 `list` shows what lies there. `redrive` sends the records of one cause to their topic again, after the cause was mended; a record that is
-stored by then is resolved, because every write happens once.
+stored by then is resolved, because every write happens once. The auditor only reads: redrive writes as a user that may write the topic,
+whose password playbooks/redrive.yml lends for as long as the command runs.
 """
 
 from __future__ import annotations
@@ -119,21 +120,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=["list", "redrive"])
     parser.add_argument("--config", required=True, metavar="FILE", help="the auditor's settings (JSON)")
     parser.add_argument("--cause", choices=[cause.value for cause in Cause], help="only those of this cause; redrive needs one")
+    parser.add_argument("--topic", help="only the records of this topic; redrive needs one")
+    parser.add_argument("--user", help="for redrive: a user of Kafka that may write the topic")
+    parser.add_argument("--credentials", metavar="FOLDER", help="for redrive: where the user's password is, in the file kafka-password")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List dead letters, or send them again."""
-    if arguments.action == "redrive" and not arguments.cause:
-        raise QuartetError(ExitCode.USAGE, "redrive needs --cause: mend one cause, then send its records again")
+    if arguments.action == "redrive" and not all((arguments.cause, arguments.topic, arguments.user, arguments.credentials)):
+        message = "redrive needs --cause, --topic, --user and --credentials: mend one cause, then send its records again (playbooks/redrive.yml)"
+        raise QuartetError(ExitCode.USAGE, message)
     chosen = settings.load(AuditorSettings, arguments.config)
     password = settings.password("kafka-password", chosen.credentials_directory)
     try:
         consumer = kafka_client.connect_reader(chosen.kafka, password)
         found = list(read(consumer, chosen.topics.dead_letters))
         consumer.close()
-        letters = [letter for _, letter in found if isinstance(letter, DeadLetter) and arguments.cause in (None, letter.cause.value)]
+        letters = [
+            letter
+            for _, letter in found
+            if isinstance(letter, DeadLetter) and arguments.cause in (None, letter.cause.value) and arguments.topic in (None, letter.topic)
+        ]
         if arguments.action == "redrive":
-            _send_again(letters, kafka_client.connect_producer(chosen.kafka, password, linger_ms=5))
+            writer = chosen.kafka.model_copy(update={"user": arguments.user})
+            _send_again(
+                letters, kafka_client.connect_producer(writer, settings.password("kafka-password", arguments.credentials), linger_ms=5)
+            )
     except Unavailable as error:
         raise QuartetError(ExitCode.UNAVAILABLE, str(error)) from None
     for letter in letters:
