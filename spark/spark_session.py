@@ -7,14 +7,9 @@ the JVM's launcher reads (see the role spark), passwords are options of the one 
 from __future__ import annotations
 
 import os
-import tempfile
-import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import quartet.contracts
-import quartet.counting
-import quartet.strict_json
+import job_archive
 from pyspark.sql import SparkSession
 
 if TYPE_CHECKING:
@@ -33,7 +28,7 @@ def start(name: str, cluster: Cluster, more: Mapping[str, str], modules: Iterabl
         more: further settings, none of them secret.
         modules: modules of this folder that run on the executors, beside the contract and the count.
     """
-    archive = _archive(modules)
+    archive = job_archive.make(modules)
     # For the Python worker that Spark starts beside the driver to look at the state variables; it gets no py-files.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [archive, os.environ.get("PYTHONPATH")]))
     builder = SparkSession.builder.appName(name).master(cluster.master_url)
@@ -56,12 +51,3 @@ def start(name: str, cluster: Cluster, more: Mapping[str, str], modules: Iterabl
     session.sparkContext.setLogLevel("WARN")
     session.sparkContext.addPyFile(archive)
     return session
-
-
-def _archive(modules: Iterable[ModuleType]) -> str:
-    path = Path(tempfile.mkdtemp(prefix="quartet-"), "quartet_jobs.zip")
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("quartet/__init__.py", "")
-        for module in (quartet.contracts, quartet.counting, quartet.strict_json, *modules):
-            archive.write(str(module.__file__), module.__name__.replace(".", "/") + ".py")
-    return str(path)
