@@ -33,7 +33,7 @@ def kind(value: object) -> str:
     if isinstance(value, int):
         assert -(2**31) <= value < 2**31, "stored as another type the larger it is"
         return "int"
-    return {str: "string", float: "double", dict: "object", Binary: "binData"}[type(value)]
+    return {str: "string", float: "double", dict: "object", Binary: "binData", bytes: "binData"}[type(value)]
 
 
 def complaints(schema: dict[str, Any], value: Any, name: str = "document") -> list[str]:
