@@ -19,7 +19,7 @@ TOPIC_RIGHTS = {
     ("producer", "images"): {"WRITE", "DESCRIBE"},
     ("db_consumer", "images"): {"READ", "DESCRIBE"},
     ("db_consumer", "inferences"): {"READ", "DESCRIBE"},
-    ("db_consumer", "dead-letters"): {"READ", "WRITE", "DESCRIBE"},
+    ("db_consumer", "dead-letters"): {"WRITE", "DESCRIBE"},
     ("inference", "images"): {"READ", "DESCRIBE"},
     ("inference", "inferences"): {"WRITE", "DESCRIBE"},
     ("spark", "inferences"): {"READ", "DESCRIBE"},
