@@ -41,7 +41,7 @@ with open("{model}", "r+b") as file:
 
 
 def test_an_altered_model_stops_the_unit(altered: float) -> None:
-    line, status = lines_of("vm4", UNIT, altered, r"has the sha256 [0-9a-f]{64}, but [0-9a-f]{64} is set", r"status=66", seconds=60)
+    line, _ = lines_of("vm4", UNIT, altered, r"has the sha256 [0-9a-f]{64}, but [0-9a-f]{64} is set", r"status=66", seconds=60)
     shown = re.findall(r"[0-9a-f]{64}", line.split("has the sha256")[1])
     assert shown[0] != shown[1]
     refused("a model of which one bit was altered", "quartet-inference: status 66", line)
