@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from quartet import contracts
 
-PRODUCER_ID = 9001
+PRODUCER_ID = 9660
 #: What a pickle of these tests would make, if anybody loaded it
 EXPLODED = "sec-exploded"
 
