@@ -13,13 +13,23 @@ from security.lab import UNITS, restarts
 _WIDTH = 240
 
 
+# What a phase before this one restarted has a minute to come back.
+_ACTIVE = """
+for try in $(seq 30); do
+  idle=$(for unit in {units}; do systemctl is-active --quiet $unit || echo $unit; done)
+  [ -n "$idle" ] || exit 0
+  sleep 2
+done
+echo $idle
+"""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def running_lab() -> None:
     """Stop where the lab is not up: its machines answer, and what runs on them is active."""
     for machine in MACHINES:
-        names = " ".join(UNITS[machine])
         try:
-            idle = on_machine(machine, f"for unit in {names}; do systemctl is-active --quiet $unit || echo $unit; done").split()
+            idle = on_machine(machine, _ACTIVE.format(units=" ".join(UNITS[machine]))).split()
         except (AssertionError, subprocess.TimeoutExpired) as error:
             pytest.exit(f"{machine} does not answer: run make lab first ({error})", returncode=1)
         if idle:

@@ -19,7 +19,7 @@ REFUSALS: list[Refusal] = []
 def refused(tried: str, refused_by: str, line: str) -> None:
     """Note that something was refused, and the line that names why."""
     # PyMongo adds the whole answer to its message
-    REFUSALS.append(Refusal(tried, refused_by, " ".join(line.split(", full error:")[0].split())))
+    REFUSALS.append(Refusal(tried, refused_by, " ".join(line.split(", full error:", maxsplit=1)[0].split())))
 
 
 def table(width: int) -> list[str]:
