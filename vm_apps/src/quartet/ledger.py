@@ -11,7 +11,7 @@ import base64
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,16 +67,12 @@ class Ledger:
             self._state["high_water"] = end
             self._write()
 
-    def acknowledge(self, sequence: int) -> None:
-        """Note that Kafka acknowledged a sequence."""
-        self._acknowledged[sequence] = 1
+    def acknowledge(self, sequences: Sequence[int]) -> None:
+        """Note that Kafka acknowledged these sequences."""
+        for sequence in sequences:
+            self._acknowledged[sequence] = 1
         first, end = self._fresh
-        if sequence < first or sequence >= end:
-            self._fresh = (min(first, sequence), max(end, sequence + 1))
-
-    def is_acknowledged(self, sequence: int) -> bool:
-        """Say whether Kafka acknowledged a sequence."""
-        return sequence < len(self._acknowledged) and bool(self._acknowledged[sequence])
+        self._fresh = (min(first, *sequences), max(end, max(sequences) + 1))
 
     def unacknowledged(self, end: int) -> Iterator[int]:
         """Yield the sequences below `end` that were not acknowledged."""

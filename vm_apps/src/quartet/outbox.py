@@ -13,19 +13,17 @@ from typing import Any
 from kafka import errors as kafka_errors
 
 from quartet import kafka_client
-from quartet.exit_codes import ExitCode, QuartetError
 
 #: Key, value and headers of a record
 Encoded = tuple[bytes, bytes, list[tuple[str, bytes]]]
 
 
 class Outbox:
-    """Records of one topic. `connect` returns a client (kafka-python's KafkaProducer); `acknowledged` is told each record's sequence."""
+    """Records of one topic. `connect` returns a client (kafka-python's KafkaProducer)."""
 
-    def __init__(self, topic: str, connect: Callable[[], Any], acknowledged: Callable[[int], None]) -> None:
+    def __init__(self, topic: str, connect: Callable[[], Any]) -> None:
         self._topic = topic
         self._connect = connect
-        self._acknowledged = acknowledged
         self._client: Any = None
         self._under_way: deque[tuple[int, Encoded, Any]] = deque()
         self._failed: deque[tuple[int, Encoded]] = deque()
@@ -49,30 +47,40 @@ class Outbox:
             Unavailable: Kafka is away; the client does not have the record.
             QuartetError: CREDENTIALS.
         """
-        with kafka_client.translated():
-            if self._client is None:
+        if self._client is None:
+            with kafka_client.translated():
                 self._client = self._connect()
-            key, value, headers = record
+        key, value, headers = record
+        try:
             future = self._client.send(self._topic, key=key, value=value, headers=headers)
+        except kafka_errors.KafkaError:
+            with kafka_client.translated():
+                raise
         self._under_way.append((sequence, record, future))
 
-    def collect(self) -> int:
-        """Take note of what was acknowledged and what failed; return how many more were acknowledged.
+    def wait(self, seconds: float) -> None:
+        """Wait until the oldest record under way is acknowledged or failed, or the time is over."""
+        if self._under_way:
+            with contextlib.suppress(kafka_errors.KafkaError):
+                self._under_way[0][2].get(timeout=seconds)
+
+    def collect(self) -> list[int]:
+        """Take note of what was acknowledged and what failed; return the sequences that were acknowledged.
 
         Raises:
-            QuartetError: CREDENTIALS, Kafka does not allow it.
+            QuartetError: CREDENTIALS, Kafka does not accept the password or does not allow it.
         """
-        acknowledged = 0
+        acknowledged: list[int] = []
         while self._under_way and self._under_way[0][2].is_done:
             sequence, record, future = self._under_way.popleft()
             if future.exception is None:
-                self._acknowledged(sequence)
-                acknowledged += 1
+                acknowledged.append(sequence)
             else:
                 self.error = future.exception
                 self._failed.append((sequence, record))
-        if self._failed and isinstance(self.error, kafka_errors.AuthorizationError | kafka_errors.SaslAuthenticationFailedError):
-            raise QuartetError(ExitCode.CREDENTIALS, f"Kafka does not allow it: {type(self.error).__name__} {self.error}")
+        with kafka_client.translated():
+            if self._failed and isinstance(self.error, kafka_errors.AuthorizationError | kafka_errors.SaslAuthenticationFailedError):
+                raise self.error
         return acknowledged
 
     def send_failed(self) -> None:

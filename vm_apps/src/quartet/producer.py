@@ -33,6 +33,7 @@ _IN_FLIGHT: Final = 4_000
 _LINGER_MS: Final = 50
 _PACED_LINGER_MS: Final = 0
 _STOP_SECONDS: Final = 15.0
+_WAIT_SECONDS: Final = 0.2
 _STATUS_SECONDS: Final = 2.0
 _ALIVE_SECONDS: Final = 0.5
 _SILENT_SECONDS: Final = 4.0
@@ -84,7 +85,7 @@ class Producer:
         self._ledger = ledger
         self._order = order
         self._topic = chosen.topics.images
-        self._outbox = Outbox(self._topic, connect, ledger.acknowledge)
+        self._outbox = Outbox(self._topic, connect)
         self._pace = _Pace(order.rate)
         self._sent = self._done = self._done_at_status = 0
         self._status_at = self._alive_at = self._progress_at = time.monotonic()
@@ -127,10 +128,10 @@ class Producer:
         """Send an image when it is its turn; not at all when the process shall stop."""
         while not self._service.stopping and (wait := self._pace.seconds_left()) > 0:
             self._tend()
-            time.sleep(min(wait, 0.2))
+            time.sleep(min(wait, _WAIT_SECONDS))
         while not self._service.stopping and self._outbox.under_way >= _IN_FLIGHT:
+            self._outbox.wait(_WAIT_SECONDS)
             self._tend()
-            time.sleep(0.002)
         if self._service.stopping:
             return
         payload, label = self._images[sequence]
@@ -138,27 +139,34 @@ class Producer:
         record = contracts.encode_image(image)
         if not self._outbox.under_way:
             self._progress_at = time.monotonic()
-        self._hand_over(lambda: self._outbox.send(sequence, record))
+        try:
+            self._outbox.send(sequence, record)
+        except Unavailable as error:
+            if not self._wait_for_kafka(error, lambda: self._outbox.send(sequence, record)):
+                return
         self._pace.sent()
         self._sent += 1
         if self._sent % 256 == 0:
             self._tend()
 
-    def _hand_over(self, send: Callable[[], None]) -> None:
-        """Give a record to the client, as soon as there is one; not at all when the process shall stop."""
+    def _wait_for_kafka(self, error: Unavailable, send: Callable[[], None]) -> bool:
+        """Try again and again to give the client a record; return whether it has it when the process shall stop."""
         begin = self._progress_at
         while not self._service.stopping:
+            # The client that comes at last has its own time to acknowledge something.
+            self._progress_at = time.monotonic()
+            metrics.CONNECTED.labels("kafka").set(0)
+            metrics.SILENT.set(self._progress_at - begin)
+            self._service.status(f"run {self._order.run}: waiting, nothing is lost: {error}", now=True)
+            log.warning("waiting: %s", error)
+            self._service.sleep(2.0)
             try:
                 send()
-                return
-            except Unavailable as error:
-                # The client that comes at last has its own time to acknowledge something.
-                self._progress_at = time.monotonic()
-                metrics.CONNECTED.labels("kafka").set(0)
-                metrics.SILENT.set(self._progress_at - begin)
-                self._service.status(f"run {self._order.run}: waiting, nothing is lost: {error}", now=True)
-                log.warning("waiting: %s", error)
-                self._service.sleep(2.0)
+            except Unavailable as another:
+                error = another
+            else:
+                return True
+        return False
 
     def _tend(self) -> None:
         """Take note of what was acknowledged and what failed, and say how it goes."""
@@ -170,15 +178,16 @@ class Producer:
     def _collect(self) -> None:
         acknowledged = self._outbox.collect()
         if acknowledged:
-            self._done += acknowledged
+            self._ledger.acknowledge(acknowledged)
+            self._done += len(acknowledged)
             self._progress_at = time.monotonic()
-            metrics.ACKNOWLEDGED.labels(self._topic).inc(acknowledged)
+            metrics.ACKNOWLEDGED.labels(self._topic).inc(len(acknowledged))
 
     def _recover(self) -> None:
         """Send again, with the same ids, what failed; with a new client, whose sequence numbers have no gap."""
         # Within its delivery timeout the old client delivers the others, or they fail as well.
         while self._outbox.under_way and not self._service.stopping:
-            self._service.sleep(0.05)
+            self._outbox.wait(_WAIT_SECONDS)
             self._collect()
             self._report()
         log.warning("%d sends failed and are tried again: %s", self._outbox.failed, self._outbox.error)
@@ -187,7 +196,10 @@ class Producer:
             self._outbox.close()
             self._service.sleep(1.0)
         while self._outbox.failed and not self._service.stopping:
-            self._hand_over(self._outbox.send_failed)
+            try:
+                self._outbox.send_failed()
+            except Unavailable as error:
+                self._wait_for_kafka(error, self._outbox.send_failed)
             self._report()
 
     def _drain(self) -> ExitCode:
@@ -199,8 +211,8 @@ class Producer:
                 if time.monotonic() > end or not self._outbox.under_way:
                     log.error("stopped with %d images that were not acknowledged; the next start sends them", left)
                     return ExitCode.FAILED
+            self._outbox.wait(_WAIT_SECONDS)
             self._tend()
-            time.sleep(0.01)
         return ExitCode.OK
 
     def _report(self) -> None:
