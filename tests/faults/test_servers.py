@@ -17,7 +17,7 @@ Begin = Callable[[str], Row]
 
 def test_f3_the_broker_is_killed(row: Begin) -> None:
     this = row("Kafka killed (SIGKILL) 5 times while the producers sent")
-    this.load(lasting=120)
+    this.load(lasting=90)
     for _ in range(5):
         breaking.kill(KAFKA)
         this.sees(KAFKA, r"status=9/KILL")
@@ -42,7 +42,7 @@ def test_f4_every_unit_is_restarted_in_turn(row: Begin) -> None:
 
 def test_f5_the_database_is_killed(row: Begin) -> None:
     this = row("the database killed (SIGKILL) 5 times in mid-bulk")
-    this.load(lasting=90)
+    this.load(lasting=50)
     for _ in range(5):
         time.sleep(random.uniform(5, 9))
         breaking.kill(DATABASE)
