@@ -32,7 +32,7 @@ STAGE: Final = Histogram("quartet_stage_seconds", "Seconds that a stage of a bat
 END_TO_END: Final = Histogram(
     "quartet_capture_to_here_seconds",
     "Seconds from capture to the end of this app's work",
-    buckets=(0.005, 0.01, 0.02, 0.033, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600),
+    buckets=(0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.033, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.5, 1, 2, 5, 10, 60, 600),
 )
 IMAGES_PER_SECOND: Final = Gauge("quartet_images_per_second", "Rate since the last status line")
 BUILD: Final = Gauge("quartet_build_info", "What runs", ["app", "version", "detail"])
