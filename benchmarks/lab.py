@@ -167,12 +167,27 @@ def producers(number: int, run: str = "", **settings: Any) -> Iterator[list[str]
         on("vm3", f"systemctl stop {' '.join(units)} || true; rm -f {' '.join(files)} {ledgers}")
 
 
+def wait_until_finished(machine: str, unit: str, seconds: float = 540) -> None:
+    """Wait until a unit that ends by itself has ended."""
+    wait_until(lambda: on(machine, f"systemctl show -P ActiveState {unit}").strip() in {"inactive", "failed"}, seconds)
+
+
+def journal(machine: str, unit: str, run: str) -> list[tuple[float, str]]:
+    """Return (seconds since the epoch, message) of what a unit logged since it was started for a run."""
+    lines = on(machine, f"journalctl --unit={unit} --output=json --since=-20min").splitlines()
+    entries = [json.loads(line) for line in lines]
+    said = [(int(entry["__REALTIME_TIMESTAMP"]) / 1e6, str(entry.get("MESSAGE", ""))) for entry in entries]
+    ends = [at for at, (_, text) in enumerate(said) if f"run {run} is finished" in text]
+    starts = [at for at, (_, text) in enumerate(said[: ends[-1]]) if text.startswith("Starting ")] if ends else []
+    return said[starts[-1] : ends[-1] + 1] if starts else []
+
+
 def send(images: int, **settings: Any) -> str:
     """Send so many images of a new run by one producer at full speed, wait until Kafka has them, and return the run's name."""
     run = new_run()
     # a small slice is drawn once and then sent again and again, under new ids
     with producers(1, run, **{"count": images, "rate": 0.0, "slice": {"index": 0, "of": 100}, **settings}) as units:
-        wait_until(lambda: on("vm3", f"systemctl show -P ActiveState {units[0]}").strip() != "active", 600)
+        wait_until_finished("vm3", units[0])
     return run
 
 
