@@ -12,6 +12,7 @@ from phases import ROOT, run
 # In the order in which the roles build on each other; default is all of them on one VM.
 ORDER = [
     "base",
+    "firewall",
     "secrets",
     "pki",
     "java",

@@ -1,0 +1,141 @@
+"""Four tables say who may connect to what, and agree: the derived rules, docs/security.md, the cloud inventory's comment, and the single VM."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("vm1", "vm2", "vm3", "vm4")
+# (to, port, from) with the names of VMs; what a VM may ask of itself goes by loopback and is in no table
+Cell = tuple[str, str, str]
+
+
+@cache
+def rendered(inventory: str, *arguments: str) -> dict[str, dict[str, Any]]:
+    """Let Ansible compute each host's firewall options from an inventory; no VM is contacted."""
+    message = "{'rules': firewall_rules, 'port': firewall_ssh_port, 'ssh': firewall_ssh_clients, 'enabled': firewall_enabled, 'address': quartet_address}"
+    command = [
+        "-i",
+        str(ROOT / "inventory" / inventory),
+        "--playbook-dir",
+        "playbooks",
+        "quartet",
+        "-m",
+        "debug",
+        "-a",
+        f"msg={{{{ {message} }}}}",
+    ]
+    result = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible"), *command, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"},
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    (task,) = json.loads(result.stdout)["plays"][0]["tasks"]
+    return {host: found["msg"] for host, found in task["hosts"].items()}
+
+
+def cells_of(hosts: dict[str, dict[str, Any]]) -> tuple[set[Cell], set[Cell]]:
+    """Return the allowed cells between VMs, and those from addresses that are no VM's."""
+    names = {found["address"]: host for host, found in hosts.items()}
+    cells = {
+        (host, port, names.get(source, source))
+        for host, found in hosts.items()
+        for row in found["rules"]
+        for port in row["ports"]
+        for source in row["from"]
+    }
+    inside = {cell for cell in cells if cell[2] in hosts}
+    return {cell for cell in inside if cell[0] != cell[2]}, cells - inside
+
+
+def documented() -> dict[tuple[str, str], dict[str, str]]:
+    """The rows of docs/security.md by (to, port): what each column says."""
+    lines = (ROOT / "docs/security.md").read_text().splitlines()
+    head, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if re.match(r"\| (to|every VM|vm\d) \|", line)]
+    return {(row[0], row[1]): dict(zip(head, row, strict=True)) for row in rows}
+
+
+def test_the_page_has_the_derived_rules_of_the_lab() -> None:
+    told = {
+        (to, port, name)
+        for (to, port), row in documented().items()
+        if to in NAMES
+        for name in NAMES
+        if {"yes": True, "-": False, "itself": False}[row[name]]
+    }
+    allowed, outside = cells_of(rendered("lab"))
+    assert allowed == told
+    assert outside == {("vm3", "9093", "10.77.0.1")}
+
+
+def test_the_page_has_a_row_for_every_open_port() -> None:
+    hosts = rendered("lab")
+    ports = {(host, port) for host, found in hosts.items() for row in found["rules"] for port in row["ports"]}
+    assert ports | {("every VM", "22")} == documented().keys()
+    assert all(row[to] == "itself" for (to, _), row in documented().items() if to in NAMES)
+
+
+def test_the_cloud_inventory_has_the_same_table() -> None:
+    rows = re.findall(r"^#   (all|vm\d) +(\d[\d-]*)\S* .* {2,}(\S.*)$", (ROOT / "inventory/cloud/hosts.yml").read_text(), re.MULTILINE)
+    told = {(to, port, name) for to, port, source in rows for name in re.findall(r"vm\d", source.split("(")[0]) if name != to}
+    allowed, outside = cells_of(rendered("cloud"))
+    assert allowed == told
+    assert outside == set()
+    assert {(to.replace("all", "every VM"), port) for to, port, _ in rows} == documented().keys()
+
+
+def test_one_vm_opens_ssh_alone_to_others() -> None:
+    assert cells_of(rendered("single")) == (set(), set())
+    found = rendered("single")["quartet1"]
+    assert (found["enabled"], found["port"], found["ssh"]) == (True, 22, ["any"])
+
+
+@pytest.mark.parametrize(
+    ("options", "cell"),
+    [
+        ({"quartet_kafka_clients": ["198.51.100.0/24"]}, ("vm3", "9093", "198.51.100.0/24")),
+        ({"quartet_mongodb_clients": ["198.51.100.7"]}, ("vm1", "27017", "198.51.100.7")),
+        ({"quartet_open_ports": [{"what": "metrics", "ports": ["9100"], "from": ["198.51.100.7"]}]}, ("vm4", "9100", "198.51.100.7")),
+    ],
+)
+def test_a_users_clients_and_ports_are_added(options: dict[str, Any], cell: Cell) -> None:
+    allowed, outside = cells_of(rendered("cloud", "-e", json.dumps(options)))
+    assert cell in outside
+    assert allowed == cells_of(rendered("cloud"))[0]
+
+
+def test_the_ssh_port_is_ansibles() -> None:
+    assert {found["port"] for found in rendered("cloud", "-e", "ansible_port=2222").values()} == {2222}
+
+
+def test_spark_hosts_reach_the_services_that_their_executors_use(tmp_path: Path) -> None:
+    """A worker on a VM of its own runs executors, which read Kafka and write to the database."""
+    inventory = yaml.safe_load((ROOT / "inventory/cloud/hosts.yml").read_text())
+    quartet = inventory["all"]["children"]["quartet"]
+    quartet["hosts"]["vm5"] = {"ansible_host": "192.0.2.15"}
+    quartet["children"]["spark_worker"]["hosts"]["vm5"] = {}
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory))
+    allowed, _ = cells_of(rendered(str(tmp_path / "hosts.yml")))
+    added = allowed - cells_of(rendered("cloud"))[0]
+    assert added == {
+        ("vm1", "27017", "vm5"),
+        ("vm3", "9093", "vm5"),
+        ("vm2", "7077", "vm5"),
+        ("vm2", "7078-7099", "vm5"),
+        ("vm5", "7078-7099", "vm2"),
+    }
