@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-import ssl
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import check_output
 
 import pytest
 import yaml
-from phases import ROOT, SHARED, Command, run
+from phases import MACHINES, ROOT, SHARED, Command, run
+from port_table import reachable
 
 Ssh = Callable[..., str]
 PLAY = ("ansible-playbook", "-i", "inventory/lab")
@@ -41,6 +41,44 @@ for row in results["images"].find().sort("_id", 1):
 wrong = lambda name: {str(row["producer_id"]): [row["incorrect_count"], row["total_count"]] for row in results[name].find()}
 print(json.dumps({"images": images, "inferences": inferences, "damaged": damaged, "state": state.hexdigest(), "right": right,
                   "batch": wrong("incorrect_inference_results"), "stream": wrong("incorrect_inference_stream_results")}))
+"""
+
+# Plaintext gets nothing or a TLS alert from Kafka and from the database; TLS gets a certificate of the lab's authority.
+REFUSES = """
+import socket, ssl
+for address, port in (("10.77.0.13", 9093), ("10.77.0.11", 27017)):
+    with socket.create_connection((address, port), 5) as plain:
+        plain.settimeout(5)
+        plain.sendall(b"\\0\\0\\0\\x10\\0\\x12\\0\\0\\0\\0\\0\\1\\0\\4test")
+        try:
+            answer = plain.recv(64)
+        except OSError:
+            answer = b""
+        assert not answer or answer.startswith(b"\\x15\\3"), answer
+    context = ssl.create_default_context(cafile="/etc/quartet/pki/ca.crt")
+    with socket.create_connection((address, port), 5) as wrapped, context.wrap_socket(wrapped, server_hostname=address) as secure:
+        assert secure.version() in ("TLSv1.2", "TLSv1.3")
+"""
+
+# Which ports of machines let a packet through: those that accept and those that refuse. What is dropped is silent.
+SCAN = """
+import asyncio, json
+async def passes(address, port):
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), 4)
+        writer.close()
+    except asyncio.TimeoutError:
+        return False
+    except ConnectionRefusedError:
+        pass
+    return True
+async def scan(machines):
+    ports = [22, 80, 111, 443, 4040, 6066, 8080, 8081, 8888, *range(7070, 7105), *range(9090, 9096), 9211, 9212, 9221, 9301, 27016, 27017, 27018, 50000]
+    found = {}
+    for machine, address in machines.items():
+        answers = await asyncio.gather(*(passes(address, port) for port in ports))
+        found[machine] = [port for port, answer in zip(ports, answers) if answer]
+    return found
 """
 
 
@@ -117,20 +155,23 @@ def test_reading_everything_again_changes_nothing(command: Command, ssh: Ssh, da
     assert database() == before
 
 
-def test_plaintext_and_strangers_are_refused(lab: str) -> None:
-    for address, port in (("10.77.0.13", 9093), ("10.77.0.11", 27017)):
-        with socket.create_connection((address, port), 5) as plain:
-            plain.settimeout(5)
-            plain.sendall(b"\x00\x00\x00\x10\x00\x12\x00\x00\x00\x00\x00\x01\x00\x04test")
-            try:
-                answer = plain.recv(64)
-            except OSError:
-                answer = b""
-            # nothing, or a TLS alert
-            assert not answer or answer.startswith(b"\x15\x03"), answer
-        context = ssl.create_default_context(cafile=str(ROOT / "inventory/lab/secrets/ca.crt"))
-        with socket.create_connection((address, port), 5) as wrapped, context.wrap_socket(wrapped, server_hostname=address) as secure:
-            assert secure.version() in ("TLSv1.2", "TLSv1.3")
+def test_plaintext_and_strangers_are_refused(lab: str, ssh: Ssh) -> None:
+    """Tried from vm2, which the firewall lets through to both servers."""
+    ssh("vm2", f"python3 - << 'END'\n{REFUSES}\nEND")
+
+
+def test_the_firewall_opens_what_the_page_says_and_nothing_else(lab: str, ssh: Ssh) -> None:
+    """From this host and from every VM to every other. A port without a listener refuses where the firewall lets a packet through."""
+    for source in ("elsewhere", *MACHINES):
+        targets = {machine: address for machine, address in MACHINES.items() if machine != source}
+        script = f"{SCAN}\nprint(json.dumps(asyncio.run(scan({targets}))))"
+        found = (
+            ssh(source, f"python3 - << 'END'\n{script}\nEND")
+            if source in MACHINES
+            else check_output([sys.executable, "-c", script], text=True)
+        )
+        ports = {machine: set(rows) for machine, rows in json.loads(found).items()}
+        assert ports == {machine: reachable(source, machine) for machine in targets}, source
 
 
 def test_only_the_documented_ports_answer_from_outside(lab: str, ssh: Ssh) -> None:

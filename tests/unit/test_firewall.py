@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import yaml
+from port_table import NAMES, documented
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("vm1", "vm2", "vm3", "vm4")
 # (to, port, from) with the names of VMs; what a VM may ask of itself goes by loopback and is in no table
 Cell = tuple[str, str, str]
 
@@ -61,13 +61,6 @@ def cells_of(hosts: dict[str, dict[str, Any]]) -> tuple[set[Cell], set[Cell]]:
     }
     inside = {cell for cell in cells if cell[2] in hosts}
     return {cell for cell in inside if cell[0] != cell[2]}, cells - inside
-
-
-def documented() -> dict[tuple[str, str], dict[str, str]]:
-    """The rows of docs/security.md by (to, port): what each column says."""
-    lines = (ROOT / "docs/security.md").read_text().splitlines()
-    head, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if re.match(r"\| (to|every VM|vm\d) \|", line)]
-    return {(row[0], row[1]): dict(zip(head, row, strict=True)) for row in rows}
 
 
 def test_the_page_has_the_derived_rules_of_the_lab() -> None:
