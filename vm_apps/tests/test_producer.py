@@ -49,6 +49,7 @@ class Client:
         self.answer = answer
         self.sent: list[int] = []
         self.waiting: list[FutureProduceResult] = []
+        self.closed = False
 
     def send(self, topic: str, *, key: bytes, value: bytes, headers: list[tuple[str, bytes]]) -> FutureRecordMetadata:
         sequence = int(dict(headers)["sequence"])
@@ -64,9 +65,16 @@ class Client:
             self.waiting.append(produced)
         return future
 
+    @property
+    def _sender(self) -> Client:
+        return self
+
     def close(self, timeout: float | None = None) -> None:
         if self.waiting:
             raise kafka_errors.KafkaTimeoutError("Timeout waiting for future")
+
+    def force_close(self) -> None:
+        self.closed = True
 
 
 class Camera:
@@ -171,6 +179,23 @@ def test_what_failed_is_sent_again_by_a_new_client(camera: Camera) -> None:
     failing = {1: kafka_errors.KafkaTimeoutError("expired"), 4: kafka_errors.KafkaTimeoutError("expired")}
     assert camera.run(lambda sequence: failing.pop(sequence, None)) is ExitCode.OK
     assert [client.sent for client in camera.clients] == [list(range(10)), [1, 4]]
+    assert camera.written() == ([(0, 10)], 10)
+
+
+def test_a_client_that_gave_up_on_a_record_and_is_stuck_with_the_others_is_given_up(camera: Camera) -> None:
+    answers: dict[int, Any] = {3: kafka_errors.KafkaTimeoutError("expired"), 5: "later", 8: "later"}
+    assert camera.run(lambda sequence: answers.pop(sequence, None)) is ExitCode.OK
+    # What stands behind a record that is under way was not looked at yet.
+    assert [client.sent for client in camera.clients] == [list(range(10)), [3, *range(5, 10)]]
+    assert camera.clients[0].closed
+    assert camera.written() == ([(0, 10)], 10)
+
+
+def test_a_client_that_is_silent_for_longer_than_a_send_may_take_is_given_up(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(producer, "_STUCK_SECONDS", 0.3)
+    answers: dict[int, Any] = dict.fromkeys(range(10), "later")
+    assert camera.run(lambda sequence: answers.pop(sequence, None)) is ExitCode.OK
+    assert [client.sent for client in camera.clients] == [list(range(10)), list(range(10))]
     assert camera.written() == ([(0, 10)], 10)
 
 

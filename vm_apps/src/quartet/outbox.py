@@ -1,4 +1,4 @@
-"""Records on their way to Kafka: each stays here until Kafka has acknowledged it, or until it failed and is handed over again.
+"""Records on their way to Kafka: each stays here until Kafka has acknowledged it; one that failed is handed over again.
 
 The client's own thread completes the futures; they are looked at here, in the caller's loop, so that nothing is called for each record.
 """
@@ -92,9 +92,23 @@ class Outbox:
         self.send(*self._failed[0])
         self._failed.popleft()
 
+    def start_over(self) -> None:
+        """Give the client up: what is under way counts as failed, and the next record opens another client.
+
+        After it has given up on a record a client may never finish with those behind it (kafka-python 3.0.12), and the next one's
+        sequence numbers have no gap. What the old one delivered after all changes nothing when it comes again.
+        """
+        self.close()
+        behind = [(sequence, record) for sequence, record, _ in self._under_way]
+        self._failed = deque(sorted([*self._failed, *behind], key=lambda item: item[0]))
+        self._under_way.clear()
+
     def close(self) -> None:
-        """Close the client; the next record opens another."""
+        """Close the client, without waiting for what is under way."""
         client, self._client = self._client, None
         if client is not None:
-            with contextlib.suppress(kafka_errors.KafkaError):
-                client.close(timeout=2)
+            try:
+                client.close(timeout=1)
+            except kafka_errors.KafkaError:
+                # It does not close while something is under way, and its thread would go on sending that.
+                client._sender.force_close()

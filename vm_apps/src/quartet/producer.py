@@ -37,6 +37,8 @@ _WAIT_SECONDS: Final = 0.2
 _STATUS_SECONDS: Final = 2.0
 _ALIVE_SECONDS: Final = 0.5
 _SILENT_SECONDS: Final = 4.0
+# Longer than the time after which a send fails
+_STUCK_SECONDS: Final = 75.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,10 +121,19 @@ class Producer:
         step = min(RESERVE, max(1, math.ceil(self._order.rate))) if self._order.rate else RESERVE
         while not self._service.stopping and (count == 0 or sequence < count):
             end = sequence + step if count == 0 else min(sequence + step, count)
-            self._ledger.reserve(sequence, [self._images.sha256(item) for item in range(sequence, end)])
+            self._ledger.reserve(sequence, self._digests(sequence, end))
             for item in range(sequence, end):
                 self._send(item)
             sequence = end
+
+    def _digests(self, first: int, end: int) -> list[bytes]:
+        """Return the digests of images; to read and spoil large ones takes its time, so the watchdog is fed meanwhile."""
+        digests = []
+        for sequence in range(first, end):
+            digests.append(self._images.sha256(sequence))
+            if sequence % 64 == 0:
+                self._tend()
+        return digests
 
     def _send(self, sequence: int) -> None:
         """Send an image when it is its turn; not at all when the process shall stop."""
@@ -172,7 +183,8 @@ class Producer:
         """Take note of what was acknowledged and what failed, and say how it goes."""
         self._collect()
         self._report()
-        if self._outbox.failed and not self._service.stopping:
+        stuck = self._outbox.under_way and time.monotonic() - self._progress_at > _STUCK_SECONDS
+        if (self._outbox.failed or stuck) and not self._service.stopping:
             self._recover()
 
     def _collect(self) -> None:
@@ -184,17 +196,12 @@ class Producer:
             metrics.ACKNOWLEDGED.labels(self._topic).inc(len(acknowledged))
 
     def _recover(self) -> None:
-        """Send again, with the same ids, what failed; with a new client, whose sequence numbers have no gap."""
-        # Within its delivery timeout the old client delivers the others, or they fail as well.
-        while self._outbox.under_way and not self._service.stopping:
-            self._outbox.wait(_WAIT_SECONDS)
-            self._collect()
-            self._report()
-        log.warning("%d sends failed and are tried again: %s", self._outbox.failed, self._outbox.error)
+        """Send again, with the same ids, what failed."""
         metrics.FAILED.labels(self._topic).inc(self._outbox.failed)
-        if not self._service.stopping:
-            self._outbox.close()
-            self._service.sleep(1.0)
+        self._outbox.start_over()
+        log.warning("%d images are sent again by a new client: %s", self._outbox.failed, self._outbox.error or "nothing was acknowledged")
+        self._service.sleep(1.0)
+        self._progress_at = time.monotonic()
         while self._outbox.failed and not self._service.stopping:
             try:
                 self._outbox.send_failed()
