@@ -14,7 +14,7 @@ for key, value in {"spark.executor.memory": "512m", "spark.driver.port": "7080",
     builder = builder.config(key, value)
 spark = builder.getOrCreate()
 import time
-print("SUM", spark.sparkContext.parallelize(range(100), 4).map(lambda n: (time.sleep(1), n)[1]).sum())
+print("SUM", spark.sparkContext.parallelize(range(100), 4).map(lambda n: (time.sleep(0.3), n)[1]).sum())
 """
 
 
