@@ -12,37 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import yaml
-from phases import MACHINES, ROOT, on_machine
+from phases import MACHINES, on_machine
+from port_table import reachable
 from security.evidence import refused
 
-HOST = "10.77.0.1"
+# Where a scan begins: the VMs, and the host, which is in the last column of the page
+SOURCES = [*MACHINES, "elsewhere"]
 _SCAN = (Path(__file__).parent / "scan.py").read_text()
 # A dropped packet leaves its connection in the kernel's table for two minutes, and this table would be full: for as long as the scan takes
 _FORGET = "net.netfilter.nf_conntrack_tcp_timeout_syn_sent"
-
-
-def documented(target: str, source: str) -> set[int]:
-    """Return the ports of a VM that another VM, or the host, may reach, by the table of docs/security.md."""
-    clients = yaml.safe_load((ROOT / "inventory/lab/group_vars/quartet.yml").read_text())
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in (ROOT / "docs/security.md").read_text().splitlines()
-        if line.startswith("|")
-    ]
-    begin = next(number for number, row in enumerate(rows) if row[:2] == ["to", "port"])
-    assert rows[begin][3:] == [*MACHINES, "elsewhere"], "the table has a column for each VM"
-    ports = set()
-    for row in rows[begin + 2 :]:
-        if not re.fullmatch(r"\d+(-\d+)?", row[1]):
-            break
-        cell = row[3 + list(MACHINES).index(source)] if source in MACHINES else row[-1]
-        option = re.search(r"`(\w+)`", cell)
-        allowed = cell == "yes" or cell.endswith(": any") or (option is not None and HOST in str(clients.get(option[1], "")))
-        if row[0] in (target, "every VM") and allowed:
-            first, _, last = row[1].partition("-")
-            ports |= set(range(int(first), int(last or first) + 1))
-    return ports
 
 
 @pytest.fixture
@@ -70,7 +48,7 @@ def addresses(machine: str) -> list[str]:
 
 def scan(source: str, targets: list[str]) -> dict[str, dict[str, list[int]]]:
     """Scan from a VM or from the host."""
-    if source == "host":
+    if source == "elsewhere":
         output = subprocess.run(
             [sys.executable, "-", *targets], input=_SCAN, capture_output=True, text=True, check=True, timeout=280
         ).stdout
@@ -88,7 +66,7 @@ def dropped(machine: str) -> int:
 
 def test_exactly_the_documented_ports_answer(forgetful: None) -> None:
     places = {machine: addresses(machine) for machine in MACHINES}
-    targets = {source: [a for machine in MACHINES if machine != source for a in places[machine]] for source in [*MACHINES, "host"]}
+    targets = {source: [a for machine in MACHINES if machine != source for a in places[machine]] for source in SOURCES}
     before = {machine: dropped(machine) for machine in MACHINES}
     with ThreadPoolExecutor() as threads:
         scans = dict(zip(targets, threads.map(scan, targets, targets.values()), strict=True))
@@ -97,7 +75,7 @@ def test_exactly_the_documented_ports_answer(forgetful: None) -> None:
         for target, own in places.items():
             if target == source:
                 continue
-            may = documented(target, source)
+            may = reachable(source, target)
             for address in own:
                 answered = set(found[address]["open"])
                 if answered != may:
