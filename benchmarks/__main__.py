@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -32,6 +33,8 @@ def main(words: Sequence[str]) -> int:
         for name in MEASURES:
             print(f"  {name:14}{(importlib.import_module(f'benchmarks.{name}').__doc__ or '').splitlines()[0]}")
         return 0 if not words else 2
+    # so that what rests is started again, and what was made goes, also where a time limit ends this process
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     rows: list[results.Row] = importlib.import_module(f"benchmarks.{words[0]}").measure(words[1:])
     results.show(rows)
     if keep:

@@ -57,8 +57,8 @@ def python(
     """
     source = (ROOT / "benchmarks/on_vm" / script).read_text()
     interpreter = f"/opt/quartet/{environment}/current/bin/python" if environment else "/usr/bin/python3"
-    command = f"{interpreter} /dev/fd/3 {' '.join(shlex.quote(str(word)) for word in words)}"
-    return on(machine, f"{command} << 'GIVEN' 3<< 'SCRIPT'\n{json.dumps(given)}\nGIVEN\n{source}\nSCRIPT\n", seconds=seconds)
+    command = f"timeout {seconds:.0f} {interpreter} /dev/fd/3 {' '.join(shlex.quote(str(word)) for word in words)}"
+    return on(machine, f"{command} << 'GIVEN' 3<< 'SCRIPT'\n{json.dumps(given)}\nGIVEN\n{source}\nSCRIPT\n", seconds=seconds + 10)
 
 
 def project(*command: str, seconds: float = 900, **environment: str) -> tuple[float, str]:

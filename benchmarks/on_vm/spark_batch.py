@@ -15,7 +15,8 @@ from typing import Any
 given: dict[str, Any] = json.load(sys.stdin)
 unit = Path("/etc/systemd/system/quartet-spark-batch.service").read_text()
 os.environ.update(dict(word.split("=", 1) for line in re.findall(r"^Environment=(.*)$", unit, re.MULTILINE) for word in line.split()))
-credentials = Path(tempfile.mkdtemp())
+folder = tempfile.TemporaryDirectory()
+credentials = Path(folder.name)
 secrets = Path("/etc/quartet/secrets")
 (credentials / "java-options").write_bytes((secrets / "spark-java-options").read_bytes())
 (credentials / "mongodb-password").write_bytes((secrets / "db_consumer-mongodb-password").read_bytes())
@@ -63,6 +64,7 @@ try:
     plan = counts._jdf.queryExecution().executedPlan().toString()
 finally:
     spark.stop()
+    folder.cleanup()
 scan = re.search(r"BatchScan [^\[]*\[([^\]]*)\].*", plan)
 print(
     json.dumps(
