@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.results import ROOT
+from tests.phases import on_machine
 
-ADDRESSES: Final = {"vm1": "10.77.0.11", "vm2": "10.77.0.12", "vm3": "10.77.0.13", "vm4": "10.77.0.14"}
 #: Units of vm2 that compute whenever inferences arrive
 COUNTING: Final = "quartet-spark-batch.timer quartet-spark-stream quartet-db-consumer@images quartet-db-consumer@inferences"
 #: Producers of the measures, apart from those of an inventory
@@ -26,26 +26,12 @@ _BIN: Final = Path(sys.executable).parent
 
 
 def on(machine: str, script: str, *, seconds: float = 300) -> str:
-    """Run a shell script as root on a VM and return what it printed.
+    """Run a shell script as root on a VM, which ends at the first command that fails; return what it printed.
 
     Raises:
-        SystemExit: it failed; its error output is the message.
+        AssertionError: it failed; its error output is the message.
     """
-    result = subprocess.run(
-        [
-            *("ssh", "-q", "-i", ".lab/id_ecdsa", "-o", "UserKnownHostsFile=.lab/known_hosts", "-o", "ServerAliveInterval=15"),
-            *(f"vagrant@{ADDRESSES[machine]}", "sudo sh -seu"),
-        ],
-        cwd=ROOT,
-        input=script,
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
-    if result.returncode:
-        raise SystemExit(f"{machine}: status {result.returncode}: {result.stderr.strip() or result.stdout.strip()}\n{script[-400:]}")
-    return result.stdout
+    return on_machine(machine, f"set -eu\n{script}", seconds=int(seconds))
 
 
 def python(

@@ -10,11 +10,10 @@ import yaml
 
 from benchmarks import lab
 from benchmarks.results import ROOT
+from tests.phases import MACHINES
 
 TOPIC: Final = "bench-images"
 DATABASE: Final = "quartet_bench"
-#: Two collections for images, alike
-IMAGES: Final = ("image", "image_too")
 #: A user of that database alone, with the password that the DB consumer's unit has loaded
 USER: Final = "bench"
 
@@ -51,5 +50,5 @@ def secrets() -> dict[str, Any]:
 
 
 def _database(verb: str) -> None:
-    given = {"admin": secrets()["mongodb_admin_password"], "user": secrets()["mongodb_db_consumer_password"], "host": lab.ADDRESSES["vm1"]}
+    given = {"admin": secrets()["mongodb_admin_password"], "user": secrets()["mongodb_db_consumer_password"], "host": MACHINES["vm1"]}
     lab.python("vm1", "mongodb", "scratch_database.py", verb, DATABASE, USER, given=given)

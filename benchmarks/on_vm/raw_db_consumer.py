@@ -1,7 +1,4 @@
-"""The raw PyMongo loop: bulks of the documents of a topic, made before the clock runs. Prints two numbers of documents a second.
-
-The first is of the bulks that the DB consumer writes (upserts with $setOnInsert), the second of insert_many.
-"""
+"""The raw PyMongo loop: insert_many of the documents of a topic, which are made before the clock runs. Prints documents a second."""
 
 import json
 import sys
@@ -9,10 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pymongo
 from kafka import TopicPartition
 from quartet import kafka_client, mongodb_client
-from quartet.db_consumer import ImageDocuments
+from quartet.documents import ImageDocuments
 from quartet.settings import DbConsumerSettings
 
 given: dict[str, Any] = json.load(sys.stdin)
@@ -32,22 +28,10 @@ while len(documents) < given["count"]:
             documents.append(contract.document(record, origin))
 reader.close()
 client = mongodb_client.connect(chosen.mongodb, (secrets / "db_consumer-mongodb-password").read_text().strip(), app="bench")
-database = client[chosen.collections.image_database]
+collection = client[chosen.collections.image_database][chosen.collections.image_collection]
+collection.find_one()
 size = chosen.batch_size
-database[chosen.collections.image_collection].find_one()
-
-
-def rate(collection: str, *, upserts: bool) -> float:
-    """Write all documents to a collection and return how many a second."""
-    target = database[collection]
-    begin = time.monotonic()
-    for at in range(0, len(documents), size):
-        rows = documents[at : at + size]
-        if upserts:
-            target.bulk_write([pymongo.UpdateOne({"_id": row["_id"]}, {"$setOnInsert": row}, upsert=True) for row in rows], ordered=False)
-        else:
-            target.insert_many(rows, ordered=False)
-    return len(documents) / (time.monotonic() - begin)
-
-
-print(rate(given["collections"][0], upserts=True), rate(given["collections"][1], upserts=False))
+begin = time.monotonic()
+for at in range(0, len(documents), size):
+    collection.insert_many(documents[at : at + size], ordered=False)
+print(len(documents) / (time.monotonic() - begin))

@@ -8,10 +8,11 @@ from typing import Any
 
 from quartet import contracts, kafka_client, producer
 from quartet.settings import ProducerSettings
+from quartet.sliced_images import SlicedImages
 
 given: dict[str, Any] = json.load(sys.stdin)
 chosen = ProducerSettings.model_validate(given["settings"])
-images = producer.SlicedImages(chosen)
+images = SlicedImages(chosen)
 records = []
 for sequence in range(chosen.count):
     payload, label = images[sequence]

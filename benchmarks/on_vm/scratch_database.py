@@ -13,14 +13,10 @@ client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
     given["host"], username="admin", password=given["admin"], tls=True, tlsCAFile="/etc/quartet/pki/ca.crt"
 )
 client.drop_database(name)
-for database, collection, copy in (
-    ("kafka_db", "image", "image"),
-    ("kafka_db", "image", "image_too"),
-    ("team5_vm3_db", "images", "images"),
-):
+for database, collection in (("kafka_db", "image"), ("team5_vm3_db", "images")):
     if verb == "make":
         options = next(client[database].list_collections(filter={"name": collection}))["options"]
-        made = client[name].create_collection(copy, **{key: value for key, value in options.items() if key.startswith("valid")})
+        made = client[name].create_collection(collection, **{key: value for key, value in options.items() if key.startswith("valid")})
         for index, about in client[database][collection].index_information().items():
             if index != "_id_":
                 made.create_index(about["key"], name=index)
