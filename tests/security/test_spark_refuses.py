@@ -12,7 +12,8 @@ from security.lab import journal, lines_of
 
 _JOB = """
 from pyspark.sql import SparkSession
-settings = {"spark.app.name": "sec-refused", "spark.driver.host": "%(address)s", "spark.cores.max": "1", "spark.executor.memory": "512m", "spark.ui.enabled": "false", **%(settings)r}
+settings = {"spark.app.name": "sec-refused", "spark.driver.host": "%(address)s", "spark.cores.max": "1",
+    "spark.executor.memory": "512m", "spark.ui.enabled": "false", **%(settings)r}
 builder = SparkSession.builder.master("spark://%(address)s:7077")
 for name, value in settings.items():
     builder = builder.config(name, value)
