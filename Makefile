@@ -76,7 +76,7 @@ test-security: .venv/.complete ## what must be refused, tried on the running lab
 test-fast: .venv/.complete ## unit tests: no VM, no root
 	.venv/bin/pytest -q
 
-test: .venv/.complete ## everything: lint, unit, molecule of every role, the lab end to end, the drill
+test: .venv/.complete ## everything: lint, unit, molecule of every role, the lab end to end, the drill, faults, refusals
 	.venv/bin/pytest --durations=0 --durations-min=5 tests/test_*.py
 
 test-faults: .venv/.complete ## break the running lab on purpose, row by row (docs/faults.md): FAULT=F6 picks one, FULL=1 adds the long ones
