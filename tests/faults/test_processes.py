@@ -96,7 +96,7 @@ def test_f21_a_hung_process_is_restarted(row: Begin) -> None:
         with breaking.failpoint(unit, "after-write", "hang"):
             this.sees(unit, r"failpoint after-write: hang", since=begin)
             this.sees(unit, r"Watchdog timeout|Result=watchdog", since=begin, seconds=90)
-            this.sees(unit, r"Started", since=begin)
+            this.sees(unit, r"Scheduled restart job", since=begin)
     this.healed()
     this.holds()
 
