@@ -36,5 +36,11 @@ def measure(words: Sequence[str]) -> list[Row]:
             sides,
             note,
         ),
-        Row("spark_batch", "columns that Spark reads", Goal("=", 4), [len(found["columns"])], note=", ".join(found["columns"])),
+        Row(
+            "spark_batch",
+            "columns that leave the database for Spark",
+            Goal("<=", 4),
+            [len(found["columns"])],
+            note=", ".join(found["columns"]),
+        ),
     ]
