@@ -73,7 +73,7 @@ class MemorySource:
         self._paused = False
         self.polls_while_paused = 0
 
-    def on_revoke(self, settle: Callable[[], None]) -> None:
+    def on_revoke(self, forget: Callable[[], None]) -> None:
         """Never revoked."""
 
     def poll(self, seconds: float, most: int) -> list[Record]:

@@ -231,9 +231,13 @@ class GroupConsumer:
             )
             self._consumer.subscribe([topic], listener=_Listener(self))
 
-    def on_revoke(self, settle: Callable[[], None]) -> None:
-        """Set what is done before partitions go to another member."""
-        self._revoked = settle
+    def on_revoke(self, forget: Callable[[], None]) -> None:
+        """Set what is done before partitions go to another member.
+
+        The client calls it on its own thread, inside `poll`, where it refuses every call that waits, a commit too. So what was begun is
+        forgotten: who has the partition next reads it again, which changes nothing.
+        """
+        self._revoked = forget
 
     def poll(self, seconds: float, most: int) -> list[Record]:
         """Return up to `most` records, each partition's in the order of offsets; an empty list after `seconds`.
@@ -280,15 +284,14 @@ class GroupConsumer:
             return len(self._partitions(topic))
 
     def backlog(self) -> int | None:
-        """Return how many records are left to read, as far as the last answers tell."""
-        left = 0
-        for partition in self._consumer.assignment():
-            end = self._consumer.highwater(partition)
-            if end is None:
-                return None
-            with translated():
-                left += max(0, end - (self._consumer.position(partition, timeout_ms=1_000) or 0))
-        return left
+        """Return how many records are left to read.
+
+        Raises:
+            Unavailable: Kafka does not answer. A poll that brings nothing does not tell.
+        """
+        with translated():
+            ends = self._consumer.end_offsets(list(self._consumer.assignment()), timeout_ms=_CALL_MS)
+            return sum(max(0, int(end) - (self._consumer.position(part, timeout_ms=1_000) or 0)) for part, end in ends.items())
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit the offsets of the next records to read.
@@ -341,7 +344,7 @@ class GroupConsumer:
             self._consumer.pause(*self._consumer.assignment())
 
     def revoked(self) -> None:
-        """Finish what was begun; called by the client before it gives partitions away."""
+        """Forget what was begun; called by the client before it gives partitions away."""
         self._revoked()
 
     def _ask(self) -> None:

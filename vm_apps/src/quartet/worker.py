@@ -32,8 +32,8 @@ class Source(Protocol):
 
     topic: str
 
-    def on_revoke(self, settle: Callable[[], None]) -> None:
-        """Set what is called before partitions are given away."""
+    def on_revoke(self, forget: Callable[[], None]) -> None:
+        """Set what is called before partitions are given away, where nothing can be committed."""
 
     def poll(self, seconds: float, most: int) -> list[Record]:
         """Return up to `most` records, or none after `seconds`."""
@@ -45,7 +45,11 @@ class Source(Protocol):
         """Say whether there is such a topic."""
 
     def backlog(self) -> int | None:
-        """Return how many records are left to read, if that is known."""
+        """Return how many records are left to read, if that is known.
+
+        Raises:
+            Unavailable: the server does not answer, which a poll that brings nothing does not tell.
+        """
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit the offsets of the next records to read."""
@@ -140,7 +144,7 @@ class Worker:
         self._resume_at: float | None = None
         self._status_at = clock()
         self._read = self._read_at_status = 0
-        source.on_revoke(self._settle_all)
+        source.on_revoke(self._begun.clear)
 
     def run(self) -> ExitCode:
         """Work until the process shall stop; then finish what was begun and commit it.
