@@ -28,6 +28,10 @@ class Crash(BaseException):
     """The process dies here: nothing after it happens."""
 
 
+class Rebalance(Exception):
+    """Everything is taken away here and given back: what is not committed comes again."""
+
+
 @dataclass
 class Faults:
     """Where to fail: names of points, each with what is raised when it is passed the next time."""
@@ -69,16 +73,25 @@ class MemorySource:
         self.topic = topic.name
         self._log = topic
         self._faults = faults
-        self._position = {number: topic.committed.get(Partition(topic.name, number), 0) for number in topic.records}
+        self._position = self._committed()
         self._paused = False
         self.polls_while_paused = 0
 
     def on_revoke(self, forget: Callable[[], None]) -> None:
-        """Never revoked."""
+        """Keep it for a rebalance."""
+        self._forget = forget
+
+    def _committed(self) -> dict[int, int]:
+        return {number: self._log.committed.get(Partition(self.topic, number), 0) for number in self._log.records}
 
     def poll(self, seconds: float, most: int) -> list[Record]:
         """Return the next records."""
         self._faults.pass_point("poll")
+        try:
+            self._faults.pass_point("rebalance")
+        except Rebalance:
+            self._forget()
+            self._position = self._committed()
         if self._paused:
             self.polls_while_paused += 1
             return []

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from memory_broker import Crash, Faults, MemoryHost, MemoryProducer, MemorySource, MemoryStore, MemoryTopic, away
+from memory_broker import Crash, Faults, MemoryHost, MemoryProducer, MemorySource, MemoryStore, MemoryTopic, Rebalance, away
 from quartet import contracts
 from quartet.contracts import Cause, Image
 from quartet.db_consumer import Store
@@ -120,6 +120,16 @@ def test_random_kills_and_outages(seed: int) -> None:
     pipeline.run_until_done()
     assert stored_payloads(pipeline) == sent_payloads(60)
     assert not pipeline.dead_letters.sent
+
+
+def test_rebalances_under_work_lose_nothing_and_commit_everything() -> None:
+    pipeline = Pipeline()
+    for sequence in range(60):
+        pipeline.send(image(sequence))
+    pipeline.faults.at("rebalance", *(Rebalance() for _ in range(4)))
+    assert pipeline.run() is ExitCode.OK
+    assert stored_payloads(pipeline) == sent_payloads(60)
+    assert pipeline.topic.is_drained()
 
 
 def test_polling_goes_on_while_the_database_is_away() -> None:
