@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
 from typing import Any
@@ -22,8 +21,9 @@ def server() -> str:
     asked = "/opt/quartet/secantusdb/current/bin/python -c 'import importlib.metadata as m; print(m.version(\"secantusdb\"))'"
     database = f"SecantusDB {on('vm1', asked).strip()} with --sync-on-commit (not MongoDB)"
     kafka = on("vm3", "ls -d /opt/quartet/kafka*/libs/kafka_2.13-*.jar | head -1").strip().rpartition("kafka_2.13-")[2].removesuffix(".jar")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    return f"{database}, Kafka {kafka}, one broker, one database member; Quartet {commit}"
+    asked = "/opt/quartet/db_consumer/current/bin/python -c 'import importlib.metadata as m; print(m.version(\"quartet\"))'"
+    quartet = on("vm2", asked).strip()
+    return f"{database}, Kafka {kafka}, one broker, one database member; Quartet {quartet}"
 
 
 def line(row: dict[str, Any]) -> str:
