@@ -146,26 +146,6 @@ def evidence(since: Json, ledgers: list[Any]) -> Json:
     }
 
 
-def everything() -> Json:
-    """[wrong, all] by producer of the whole topic: the first record of each id and model in log order, and only this model."""
-    seen: set[str] = set()
-    totals: dict[str, list[int]] = {}
-    # an id's records are all in one partition, whose records come in the order of offsets
-    for record in log_since(TOPICS["inferences"], None):
-        try:
-            body = json.loads(record.value)
-            name, model, actual = body["id"], body["model"], body["actual_value"]
-        except (TypeError, ValueError, KeyError):
-            continue  # poison
-        if model == SETTINGS["model"] and name not in seen:
-            seen.add(name)
-            if actual is not None:
-                total = totals.setdefault(str(body["producer_id"]), [0, 0])
-                total[0] += body["image_prediction"] != actual
-                total[1] += 1
-    return {"counts": totals}
-
-
 if __name__ == "__main__":
-    modes: dict[str, Any] = {"mark": mark, "wait": wait, "evidence": evidence, "everything": everything}
+    modes: dict[str, Any] = {"mark": mark, "wait": wait, "evidence": evidence}
     print(json.dumps(modes[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,16 +15,6 @@ def kill(*units: str) -> None:
     """SIGKILL to every process of the units; systemd starts them again."""
     for unit in units:
         on(machine_of(unit), f"systemctl kill --signal=KILL {unit}", check=False)
-
-
-@contextmanager
-def stopped(unit: str) -> Iterator[None]:
-    """SIGSTOP, and SIGCONT at the end."""
-    on(machine_of(unit), f"systemctl kill --signal=STOP {unit}")
-    try:
-        yield
-    finally:
-        on(machine_of(unit), f"systemctl kill --signal=CONT {unit}", check=False)
 
 
 @contextmanager
@@ -52,30 +41,6 @@ def failpoint(unit: str, point: str, kind: str, times: int = 1) -> Iterator[None
             yield
     finally:
         on(machine, f"rm -f {marker}", check=False)
-
-
-@contextmanager
-def partition(machine: str, other: str, seconds: float, *, only: str = "") -> Iterator[None]:
-    """Drop the packets between two machines for some time. `only`: input or output of `machine`, else both.
-
-    A timer on the machine mends it too, if this process dies meanwhile.
-    """
-    rules = {"input": f"ip saddr {MACHINES[other]} drop", "output": f"ip daddr {MACHINES[other]} drop"}
-    chains = "".join(
-        f"chain {hook} {{ type filter hook {hook} priority -300; policy accept; {rule}; }}\n"
-        for hook, rule in rules.items()
-        if only in ("", hook)
-    )
-    tool = "command -v nft > /dev/null || apt-get install -qq -y --no-install-recommends nftables > /dev/null"
-    timer = (
-        f"systemd-run --quiet --collect --unit=quartet-fault --on-active={seconds + 30:.0f} /usr/sbin/nft delete table inet quartet_fault"
-    )
-    on(machine, f"{tool}\n{timer}\nnft -f - << 'END'\ntable inet quartet_fault {{\n{chains}}}\nEND")
-    try:
-        yield
-        time.sleep(seconds)
-    finally:
-        on(machine, "nft delete table inet quartet_fault; systemctl stop quartet-fault.timer")
 
 
 @contextmanager
@@ -124,28 +89,3 @@ def set_back(offsets: dict[str, dict[str, int]]) -> None:
     finally:
         for unit in units:
             on(machine_of(unit), f"systemctl start {unit}")
-
-
-@contextmanager
-def small_disk(unit: str, folder: str) -> Iterator[None]:
-    """Keep a server's data on a file system of its own with 64 MB to spare (a tmpfs), so that it can be filled; copy it back at the end."""
-    machine, below = machine_of(unit), "/run/quartet-fault"
-    copy = "cp -a --sparse=always"
-    on(
-        machine,
-        f"set -e; systemctl stop {unit}; used=$(du -sm {folder} | cut -f1); [ $used -lt 800 ]; mkdir -p {below}; mount --bind $(dirname {folder}) {below}\n"
-        f"mount -t tmpfs -o size=$((used + 64))M tmpfs {folder}; {copy} {below}/$(basename {folder})/. {folder}/; systemctl start {unit}",
-    )
-    try:
-        yield
-    finally:
-        on(
-            machine,
-            f"set -e; rm -f {folder}/filler; systemctl stop {unit}; kept={below}/$(basename {folder}); find $kept -mindepth 1 -delete\n"
-            f"{copy} {folder}/. $kept/; umount {folder} {below}; systemctl start {unit}",
-        )
-
-
-def fill(unit: str, folder: str) -> None:
-    """Take what a small disk has left, but for 1 MB."""
-    on(machine_of(unit), f"fallocate -l $(($(df --output=avail -k {folder} | tail -1) - 1024))K {folder}/filler")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from faults import breaking, judge
 from faults.machines import IMAGES, INFERENCES, PRODUCERS
-from faults.row import COUNT, Row, audit
+from faults.row import COUNT, Row
 from phases import on_machine as on
-from phases import run
 
 Begin = Callable[[str], Row]
 POISON = Path(__file__).with_name("poison.py").read_text()
@@ -52,42 +49,3 @@ def test_f10_everything_comes_again(row: Begin) -> None:
     assert case.sent_again >= 4 * len(case.acknowledged)
     for kind in ("stored", "inferred"):
         assert sorted(case.evidence[kind]) == sorted(before[kind]), "what was stored has changed"
-
-
-def test_f13_a_producers_clock_is_wrong(row: Begin) -> None:
-    this = row("the clock of a producer set 2 hours ahead, then 2 hours back")
-    on("vm3", "apt-get install -qq -y --no-install-recommends libfaketime", seconds=300)
-    this.load(lasting=80)
-    library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
-    try:
-        for shift in ("+2h", "-2h"):
-            begin = time.time()
-            settings = f"Environment=LD_PRELOAD={library} FAKETIME={shift} DONT_FAKE_MONOTONIC=1"
-            with breaking.drop_in(PRODUCERS[0], settings):
-                this.sees(PRODUCERS[0], r"\d+ acknowledged|waiting", since=begin)
-                time.sleep(10)
-        this.healed()
-        this.holds()
-    finally:
-        on("vm3", "apt-get purge -qq -y libfaketime")
-
-
-def test_f22_the_playbook_runs_under_load(row: Begin) -> None:
-    this = row("site.yml run again under load")
-    this.load(lasting=120)
-    before = this.restarts()
-    result = run("ansible-playbook", "-i", "inventory/lab", "site.yml", seconds=900)
-    assert result.returncode == 0, result.stdout[-4000:]
-    changed = re.findall(r"changed=(\d+)", result.stdout.split("PLAY RECAP")[1])
-    this.seen.append(f"changed={', '.join(changed)}")
-    assert (set(changed), this.restarts()) == ({"0"}, before), result.stdout[-4000:]
-    this.healed()
-    this.holds()
-
-
-def test_recount_of_everything() -> None:
-    """The batch and the stream equal a recount of the whole topic, after all that was done to the lab."""
-    on("vm2", "systemctl start quartet-spark-batch", seconds=900)
-    mark = audit("mark")
-    counted = audit("everything")["counts"]
-    assert judge.totals_of(mark["stream"]) == judge.totals_of(mark["batch"]) == dict(sorted(counted.items()))

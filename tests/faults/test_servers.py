@@ -6,11 +6,9 @@ import random
 import time
 from collections.abc import Callable
 
-import pytest
 from faults import breaking
-from faults.machines import DATABASE, IMAGES, INFERENCE, INFERENCES, KAFKA, PRODUCERS, STREAM, UNITS, machine_of, wait_until_active
+from faults.machines import DATABASE, IMAGES, KAFKA
 from faults.row import Row
-from phases import on_machine as on
 
 Begin = Callable[[str], Row]
 
@@ -27,20 +25,6 @@ def test_f3_the_broker_is_killed(row: Begin) -> None:
     this.holds()
 
 
-def test_f4_every_unit_is_restarted_in_turn(row: Begin) -> None:
-    this = row("every unit restarted, one after the other")
-    this.load(lasting=180)
-    begin = time.time()
-    for unit in (DATABASE, KAFKA, IMAGES, INFERENCES, INFERENCE, "spark-master", "spark-worker", STREAM):
-        on(machine_of(unit), f"systemctl restart {unit}")
-        this.sees(unit, r"Started|Stopped", since=begin, note=unit == KAFKA)
-        wait_until_active(120)
-    this.healed()
-    this.holds()
-    failed = on("vm3", f"journalctl -u {PRODUCERS[0]} -u {PRODUCERS[1]} --since @{int(begin)} -o cat | grep 'sends failed' || true")
-    assert not failed, "a send failed although the outage was shorter than the delivery timeout"
-
-
 def test_f5_the_database_is_killed(row: Begin) -> None:
     this = row("the database killed (SIGKILL) 5 times in mid-bulk")
     this.load(lasting=50)
@@ -51,111 +35,3 @@ def test_f5_the_database_is_killed(row: Begin) -> None:
     this.sees(IMAGES, r"paused.*mongodb")
     this.healed()
     this.holds()
-
-
-def cut(this: Row, seconds: float) -> None:
-    """Cut each pair of machines that talk to each other for some time, then two of them in one direction."""
-    before = this.restarts()
-    for machine, other, only, unit, sign in (
-        ("vm2", "vm1", "", IMAGES, r"paused.*mongodb"),
-        ("vm2", "vm3", "", INFERENCES, r"paused.*kafka|waiting.*kafka"),
-        ("vm4", "vm3", "", INFERENCE, r"paused.*kafka|waiting.*kafka"),
-        ("vm2", "vm1", "input", INFERENCES, r"paused.*mongodb"),
-        ("vm4", "vm3", "output", INFERENCE, r"paused.*kafka|waiting.*kafka"),
-    ):
-        begin = time.time()
-        with breaking.partition(machine, other, seconds, only=only):
-            this.sees(unit, sign, since=begin)
-        this.healed()
-    assert this.restarts() == before, "a watchdog fired, or a consumer gave up"
-
-
-def test_f6_the_network_is_cut(row: Begin) -> None:
-    this = row("vm2-vm1, vm2-vm3, vm4-vm3 cut for 30 s, then vm1 to vm2 and vm4 to vm3 one way")
-    this.load(lasting=300)
-    cut(this, 30)
-    this.holds()
-
-
-@pytest.mark.full
-def test_f6_the_network_is_cut_for_longer_than_a_poll_may_take(row: Begin) -> None:
-    this = row("vm2-vm1, vm2-vm3, vm4-vm3 cut for 330 s, longer than max.poll.interval, then two one way")
-    this.load(lasting=1800)
-    cut(this, 330)
-    this.holds()
-
-
-def freeze_database(this: Row, seconds: float) -> None:
-    before, begin = this.restarts(), time.time()
-    with breaking.stopped(DATABASE):
-        this.sees(IMAGES, r"paused.*mongodb", since=begin)
-        this.sees(INFERENCES, r"paused.*mongodb", since=begin)
-        time.sleep(max(0, begin + seconds - time.time()))
-    this.healed()
-    assigned = on("vm2", f"journalctl -u {IMAGES} -u {INFERENCES} --since @{int(begin)} -o cat | grep 'assigned .* partitions' || true")
-    assert (this.restarts(), assigned) == (before, ""), "the group was rebalanced, or a watchdog fired"
-    this.holds()
-
-
-def test_f7_the_database_is_slow(row: Begin) -> None:
-    this = row("the database stopped (SIGSTOP) for 60 s")
-    this.load(lasting=100)
-    freeze_database(this, 60)
-
-
-@pytest.mark.full
-def test_f7_the_database_is_slow_for_minutes(row: Begin) -> None:
-    this = row("the database stopped (SIGSTOP) for 6 minutes, longer than max.poll.interval")
-    this.load(lasting=400)
-    freeze_database(this, 360)
-
-
-def reboot(*machines: str) -> None:
-    """Reboot machines, and wait until they answer again."""
-    booted = "systemctl show --value -p UserspaceTimestampMonotonic"
-    boots = {machine: on(machine, f"{booted}; systemctl reboot --no-block") for machine in machines}
-    end = time.monotonic() + 180
-    while again := [m for m, boot in boots.items() if on(m, booted, check=False) in ("", boot)]:
-        assert time.monotonic() < end, f"{again} did not come back"
-        time.sleep(1)
-
-
-def test_f14_the_machines_reboot(row: Begin) -> None:
-    this = row("each machine rebooted in turn, then all of them at once, in random order")
-    this.load(lasting=300)
-    order = random.sample(list(UNITS), len(UNITS))
-    print(f"order: {order}")
-    for machine in order:
-        begin = time.time()
-        reboot(machine)
-        this.sees(UNITS[machine][0], r"Started|ready", since=begin)
-        this.healed()
-    reboot(*order)
-    this.healed()
-    this.holds()
-
-
-def fill_disk(this: Row, unit: str, folder: str, signs: dict[str, str]) -> None:
-    """Fill a server's disk under load, see what the units say, and give the space back."""
-    with breaking.small_disk(unit, folder):
-        wait_until_active(120)
-        this.load(lasting=60)
-        begin = time.time()
-        breaking.fill(unit, folder)
-        for other, sign in signs.items():
-            this.sees(other, sign, since=begin, seconds=60)
-        time.sleep(10)
-        on(machine_of(unit), f"rm {folder}/filler")
-        this.healed()
-        this.holds()
-    wait_until_active(120)
-
-
-def test_f11_the_disk_of_the_broker_is_full(row: Begin) -> None:
-    this = row("the broker's disk filled (a small file system), then space given back")
-    fill_disk(this, KAFKA, "/var/lib/kafka/data", {KAFKA: r"No space left on device", PRODUCERS[0]: r"waiting|tried again"})
-
-
-def test_f12_the_disk_of_the_database_is_full(row: Begin) -> None:
-    this = row("the database's disk filled (a small file system), then space given back")
-    fill_disk(this, DATABASE, "/var/lib/secantusdb/data", {DATABASE: r"(?i)no space left", IMAGES: r"paused.*mongodb"})
