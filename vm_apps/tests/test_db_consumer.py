@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from quartet.db_consumer import Store
 from quartet.dead_letters import DeadLetterWriter
 from quartet.documents import ImageDocuments, InferenceDocuments
 from quartet.exit_codes import ExitCode, QuartetError
+from quartet.kafka_client import Partition, Record
 from quartet.worker import Worker
 
 CORPUS = json.loads((Path(__file__).parent / "corpus/records.json").read_text())
@@ -43,10 +45,12 @@ class Pipeline:
         self.now += 0.05
         return self.now
 
-    def run(self, *, limit: int = 100) -> ExitCode:
+    def run(
+        self, *, limit: int = 100, batch_size: int = 7, batch_seconds: float = 0, source: type[MemorySource] = MemorySource
+    ) -> ExitCode:
         """Run one process until everything is committed, or it dies."""
         self.host = MemoryHost(self.topic.is_drained)
-        self.source = MemorySource(self.topic, self.faults)
+        self.source = source(self.topic, self.faults)
         strategy = Store(
             self.contract,
             self.store,
@@ -55,7 +59,7 @@ class Pipeline:
             rejections_per_minute=limit,
             clock=self.clock,
         )
-        return Worker(self.host, self.source, strategy, batch_size=7, batch_seconds=0, clock=self.clock).run()
+        return Worker(self.host, self.source, strategy, batch_size=batch_size, batch_seconds=batch_seconds, clock=self.clock).run()
 
     def run_until_done(self) -> int:
         """Start processes until one ends well; return how many died."""
@@ -130,6 +134,32 @@ def test_rebalances_under_work_lose_nothing_and_commit_everything() -> None:
     assert pipeline.run() is ExitCode.OK
     assert stored_payloads(pipeline) == sent_payloads(60)
     assert pipeline.topic.is_drained()
+
+
+def test_a_rebalance_while_a_batch_is_gathered_commits_nothing_that_was_forgotten() -> None:
+    pipeline = Pipeline(partitions=1)
+    for sequence in range(14):
+        pipeline.send(image(sequence))
+    commits: list[int] = []
+
+    class Slow(MemorySource):
+        """Gives 4 records a poll; the fourth poll comes with a rebalance, when a batch is under way and 4 records are in hand."""
+
+        polls = 0
+
+        def poll(self, seconds: float, most: int) -> list[Record]:
+            self.polls += 1
+            if self.polls == 4:
+                pipeline.faults.at("rebalance", Rebalance())
+            return super().poll(seconds, min(most, 4))
+
+        def commit(self, offsets: Mapping[Partition, int]) -> None:
+            commits.extend(offsets.values())
+            super().commit(offsets)
+
+    assert pipeline.run(batch_seconds=1, source=Slow) is ExitCode.OK
+    assert stored_payloads(pipeline) == sent_payloads(14)
+    assert commits == sorted(commits)
 
 
 def test_polling_goes_on_while_the_database_is_away() -> None:

@@ -284,14 +284,15 @@ class GroupConsumer:
             return len(self._partitions(topic))
 
     def backlog(self) -> int | None:
-        """Return how many records are left to read.
-
-        Raises:
-            Unavailable: Kafka does not answer. A poll that brings nothing does not tell.
-        """
-        with translated():
-            ends = self._consumer.end_offsets(list(self._consumer.assignment()), timeout_ms=_CALL_MS)
-            return sum(max(0, int(end) - (self._consumer.position(part, timeout_ms=1_000) or 0)) for part, end in ends.items())
+        """Return how many records are left to read, as far as the last answers tell."""
+        left = 0
+        for partition in self._consumer.assignment():
+            end = self._consumer.highwater(partition)
+            if end is None:
+                return None
+            with translated():
+                left += max(0, end - (self._consumer.position(partition, timeout_ms=1_000) or 0))
+        return left
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit the offsets of the next records to read.

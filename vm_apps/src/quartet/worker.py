@@ -45,11 +45,7 @@ class Source(Protocol):
         """Say whether there is such a topic."""
 
     def backlog(self) -> int | None:
-        """Return how many records are left to read, if that is known.
-
-        Raises:
-            Unavailable: the server does not answer, which a poll that brings nothing does not tell.
-        """
+        """Return how many records are left to read, if that is known."""
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit the offsets of the next records to read."""
@@ -140,11 +136,12 @@ class Worker:
         self._begun: deque[_Batch] = deque()
         # first offsets of the records that were read and are not yet part of a begun batch
         self._in_hand: dict[Partition, int] = {}
+        self._forgotten = False
         self._failures = 0
         self._resume_at: float | None = None
         self._status_at = clock()
         self._read = self._read_at_status = 0
-        source.on_revoke(self._begun.clear)
+        source.on_revoke(self._forget)
 
     def run(self) -> ExitCode:
         """Work until the process shall stop; then finish what was begun and commit it.
@@ -190,9 +187,16 @@ class Worker:
         self._in_hand = _first(records)
         end = self._clock() + self._batch_seconds
         while records and len(records) < self._batch_size and (left := end - self._clock()) > 0:
-            records += self._source.poll(left, self._batch_size - len(records))
+            self._forgotten = False
+            more = self._source.poll(left, self._batch_size - len(records))
+            # After a rebalance what came before it comes again, and its commit would pass over the batches that were forgotten.
+            records = more if self._forgotten else records + more
             self._in_hand = _first(records)
         return records
+
+    def _forget(self) -> None:
+        self._begun.clear()
+        self._forgotten = True
 
     def _settle_all(self) -> None:
         self._settle(leave=0)
