@@ -59,7 +59,25 @@ def scan(addresses: list[str]) -> dict[str, dict[str, list[int]]]:
             if made.fileno() >= 0:  # silent; a closed one has ended, and its number may be another's by now
                 waiting.pop(number)
                 made.close()
-    return {address: {kind: sorted(ports) for kind, ports in kinds.items()} for address, kinds in found.items()}
+    return {address: look_again(address, kinds["open"] + kinds["refused"]) for address, kinds in found.items()}
+
+
+def look_again(address: str, ports: list[int]) -> dict[str, list[int]]:
+    """Try the ports that answered once more, one by one.
+
+    Where two machines scan each other, their packets may meet in the middle, which TCP takes for an answer (simultaneous open).
+    """
+    found: dict[str, list[int]] = {"open": [], "refused": []}
+    for port in sorted(ports):
+        try:
+            socket.create_connection((address, port), SECONDS).close()
+        except ConnectionRefusedError:
+            found["refused"].append(port)
+        except TimeoutError:
+            continue
+        else:
+            found["open"].append(port)
+    return found
 
 
 if __name__ == "__main__":
