@@ -12,13 +12,13 @@ from phases import ROOT, run
 # In the order in which the roles build on each other; default is all of them on one VM.
 ORDER = [
     "base",
-    "firewall",
     "secrets",
     "pki",
     "java",
     "kafka",
     "mongodb",
     "mongodb_org",
+    "firewall",
     "torch",
     "spark",
     "app",
