@@ -18,7 +18,7 @@ SSH = ["ssh", "-q", "-i", str(PROJECT / ".lab/id_ecdsa"), "-o", f"UserKnownHosts
 @pytest.fixture(scope="module", autouse=True)
 def tests_on_the_vm(host):
     """Bring the tests and pytest, which is Python alone; the model is there."""
-    modules = ["pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments"]
+    modules = ["pytest", "_pytest", "py.py", "pluggy", "iniconfig", "packaging", "pygments"]
     site = Path(importlib.util.find_spec("pytest").origin).parents[1]
     host.check_output(f"rm -rf {FOLDER} && mkdir -p {FOLDER}/models")
     host.check_output(f"ln -s /var/lib/quartet/models/*.safetensors {FOLDER}/models/resnet18_cifar10.safetensors")
