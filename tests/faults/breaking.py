@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,16 @@ def kill(*units: str) -> None:
     """SIGKILL to every process of the units; systemd starts them again."""
     for unit in units:
         on(machine_of(unit), f"systemctl kill --signal=KILL {unit}", check=False)
+
+
+@contextmanager
+def stopped(unit: str) -> Iterator[None]:
+    """SIGSTOP, and SIGCONT at the end."""
+    on(machine_of(unit), f"systemctl kill --signal=STOP {unit}")
+    try:
+        yield
+    finally:
+        on(machine_of(unit), f"systemctl kill --signal=CONT {unit}", check=False)
 
 
 @contextmanager
@@ -41,6 +52,30 @@ def failpoint(unit: str, point: str, kind: str, times: int = 1) -> Iterator[None
             yield
     finally:
         on(machine, f"rm -f {marker}", check=False)
+
+
+@contextmanager
+def partition(machine: str, other: str, seconds: float, *, only: str = "") -> Iterator[None]:
+    """Drop the packets between two machines for some time. `only`: input or output of `machine`, else both.
+
+    A timer on the machine mends it too, if this process dies meanwhile.
+    """
+    rules = {"input": f"ip saddr {MACHINES[other]} drop", "output": f"ip daddr {MACHINES[other]} drop"}
+    chains = "".join(
+        f"chain {hook} {{ type filter hook {hook} priority -300; policy accept; {rule}; }}\n"
+        for hook, rule in rules.items()
+        if only in ("", hook)
+    )
+    tool = "command -v nft > /dev/null || apt-get install -qq -y --no-install-recommends nftables > /dev/null"
+    timer = (
+        f"systemd-run --quiet --collect --unit=quartet-fault --on-active={seconds + 30:.0f} /usr/sbin/nft delete table inet quartet_fault"
+    )
+    on(machine, f"{tool}\n{timer}\nnft -f - << 'END'\ntable inet quartet_fault {{\n{chains}}}\nEND")
+    try:
+        yield
+        time.sleep(seconds)
+    finally:
+        on(machine, "nft delete table inet quartet_fault; systemctl stop quartet-fault.timer")
 
 
 @contextmanager

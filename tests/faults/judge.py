@@ -128,6 +128,11 @@ def broken(case: Case) -> list[str]:
     return [f"rule {rule}: {len(wrong)}, first {'; '.join(wrong[:5])}" for rule, wrong in found.items() if wrong]
 
 
+def totals_of(counts: Json) -> dict[str, list[int]]:
+    """Return [wrong, all] by producer of a results collection as the auditor read it."""
+    return {producer: row[:2] for producer, row in sorted(counts.items())}
+
+
 def parse(text: str) -> Json:
     """Read what the auditor printed."""
     result: Json = json.loads(text.splitlines()[-1])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from faults import judge
-from faults.machines import PRODUCERS, machine_of, not_active, wait_until_active
+from faults.machines import IMAGES, INFERENCE, INFERENCES, PRODUCERS, machine_of, not_active, wait_until_active
 from phases import on_machine as on
 
 RATE = float(os.environ.get("FAULT_RATE", "240"))
@@ -145,3 +145,8 @@ class Row:
         assert not wrong, "\n".join(wrong)
         assert len(case.acknowledged) == self._count // len(PRODUCERS) * len(PRODUCERS)
         return case
+
+    def restarts(self) -> dict[str, str]:
+        """Return which process each consumer is; another one, if it was restarted."""
+        units = (IMAGES, INFERENCES, INFERENCE)
+        return {unit: on(machine_of(unit), f"systemctl show -p InvocationID,NRestarts --value {unit}") for unit in units}

@@ -6,9 +6,9 @@ import random
 import time
 from collections.abc import Callable
 
-from faults import breaking
-from faults.machines import IMAGES, INFERENCE, INFERENCES
-from faults.row import Row
+from faults import breaking, judge
+from faults.machines import IMAGES, INFERENCE, INFERENCES, STREAM
+from faults.row import Row, audit
 from phases import on_machine as on
 
 Begin = Callable[[str], Row]
@@ -89,3 +89,22 @@ def test_f21_a_hung_process_is_restarted(row: Begin) -> None:
             this.sees(unit, r"Scheduled restart job", since=begin)
     this.healed()
     this.holds()
+
+
+def test_f17_the_stream_is_killed(row: Begin) -> None:
+    this = row("the Spark stream killed (SIGKILL) alone, then while everything was sent again and a DB consumer was stopped")
+    this.load(lasting=60)
+    breaking.kill(STREAM)
+    this.sees(STREAM, r"status=9/KILL")
+    this.healed(readers=("images", "inferences", "inference", "stream"))
+    this.case()
+    this.order(rate=0)
+    with breaking.stopped(INFERENCES):
+        breaking.kill(STREAM)
+        time.sleep(40)
+    this.healed(readers=("images", "inferences", "inference", "stream"))
+    case = this.holds()
+    assert case.sent_again >= len(case.acknowledged)
+    on("vm2", "systemctl start quartet-spark-batch", seconds=600)
+    found = audit("mark")
+    assert judge.totals_of(found["stream"]) == judge.totals_of(found["batch"])

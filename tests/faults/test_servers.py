@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 from faults import breaking
-from faults.machines import DATABASE, IMAGES, KAFKA
+from faults.machines import DATABASE, IMAGES, INFERENCE, INFERENCES, KAFKA
 from faults.row import Row
+from phases import on_machine as on
 
 Begin = Callable[[str], Row]
 
@@ -35,3 +36,45 @@ def test_f5_the_database_is_killed(row: Begin) -> None:
     this.sees(IMAGES, r"paused.*mongodb")
     this.healed()
     this.holds()
+
+
+def cut(this: Row, seconds: float) -> None:
+    """Cut each pair of machines that talk to each other for some time, then two of them in one direction."""
+    before = this.restarts()
+    for machine, other, only, unit, sign in (
+        ("vm2", "vm1", "", IMAGES, r"paused.*mongodb"),
+        ("vm2", "vm3", "", INFERENCES, r"paused.*kafka|waiting.*kafka"),
+        ("vm4", "vm3", "", INFERENCE, r"paused.*kafka|waiting.*kafka"),
+        ("vm2", "vm1", "input", INFERENCES, r"paused.*mongodb"),
+        ("vm4", "vm3", "output", INFERENCE, r"paused.*kafka|waiting.*kafka"),
+    ):
+        begin = time.time()
+        with breaking.partition(machine, other, seconds, only=only):
+            this.sees(unit, sign, since=begin)
+        this.healed()
+    assert this.restarts() == before, "a watchdog fired, or a consumer gave up"
+
+
+def test_f6_the_network_is_cut(row: Begin) -> None:
+    this = row("vm2-vm1, vm2-vm3, vm4-vm3 cut for 30 s, then vm1 to vm2 and vm4 to vm3 one way")
+    this.load(lasting=300)
+    cut(this, 30)
+    this.holds()
+
+
+def freeze_database(this: Row, seconds: float) -> None:
+    before, begin = this.restarts(), time.time()
+    with breaking.stopped(DATABASE):
+        this.sees(IMAGES, r"paused.*mongodb", since=begin)
+        this.sees(INFERENCES, r"paused.*mongodb", since=begin)
+        time.sleep(max(0, begin + seconds - time.time()))
+    this.healed()
+    assigned = on("vm2", f"journalctl -u {IMAGES} -u {INFERENCES} --since @{int(begin)} -o cat | grep 'assigned .* partitions' || true")
+    assert (this.restarts(), assigned) == (before, ""), "the group was rebalanced, or a watchdog fired"
+    this.holds()
+
+
+def test_f7_the_database_is_slow(row: Begin) -> None:
+    this = row("the database stopped (SIGSTOP) for 60 s")
+    this.load(lasting=100)
+    freeze_database(this, 60)
