@@ -78,5 +78,5 @@ test-fast: .venv/.complete ## unit tests: no VM, no root
 test: .venv/.complete ## everything: lint, unit, molecule of every role, the lab end to end, the drill, faults, refusals
 	.venv/bin/pytest --capture=sys --durations=0 --durations-min=5 tests/test_*.py
 
-test-faults: .venv/.complete ## break the running lab on purpose, row by row (docs/faults.md): FAULT=F5 picks one
+test-faults: .venv/.complete ## break the running lab on purpose, row by row (docs/faults.md): FAULT=F6 picks one
 	KEEP_FAULTS=1 .venv/bin/pytest -s tests/faults $(if $(FAULT),-k $(FAULT)_)
