@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.results import ROOT
-from tests.phases import on_machine
+from tests.phases import on_machine, run
 
 #: Units of vm2 that compute whenever inferences arrive
 COUNTING: Final = "quartet-spark-batch.timer quartet-spark-stream quartet-db-consumer@images quartet-db-consumer@inferences"
 #: Producers of the measures, apart from those of an inventory
 _FIRST_ID: Final = 9001
 _FIRST_PORT: Final = 9391
-_BIN: Final = Path(sys.executable).parent
 
 
 def on(machine: str, script: str, *, seconds: float = 300) -> str:
@@ -54,17 +49,7 @@ def project(*command: str, seconds: float = 900, **environment: str) -> tuple[fl
         SystemExit: it failed; the end of its output is the message.
     """
     begin = time.monotonic()
-    result = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "PATH": f"{_BIN}:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
+    result = run(*command, seconds=int(seconds), **environment)
     took = time.monotonic() - begin
     if result.returncode:
         raise SystemExit(f"{' '.join(command)}: status {result.returncode} after {took:.0f} s\n{result.stdout[-2000:]}")
