@@ -12,8 +12,9 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 from memory_broker import MemoryHost
 from prometheus_client import REGISTRY
-from quartet import kafka_client, mongodb_client, settings, tls_causes
-from quartet.kafka_client import GroupConsumer, Unavailable
+from quartet import group_consumer, kafka_client, mongodb_client, settings, tls_causes
+from quartet.group_consumer import GroupConsumer
+from quartet.kafka_client import Unavailable
 from quartet.worker import Worker
 from tls_server import Authority, serving
 
@@ -27,7 +28,8 @@ BAD: dict[str, tuple[Callable[[Authority, Authority], Path | None], str]] = {
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_client, "_CALL_MS", 1200)
+    monkeypatch.setattr(kafka_client, "CALL_MS", 1200)
+    monkeypatch.setattr(group_consumer, "CALL_MS", 1200)
     monkeypatch.setattr(mongodb_client, "CALL_SECONDS", 0.5)
 
 
@@ -121,8 +123,8 @@ class Idle:
 
 def test_a_broker_that_went_silent_is_told_by_the_status_line_and_the_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(kafka_client, "KafkaConsumer", SilentConsumer)
-    monkeypatch.setattr(kafka_client.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(group_consumer, "KafkaConsumer", SilentConsumer)
+    monkeypatch.setattr(group_consumer.time, "monotonic", lambda: now[0])
     chosen = settings.Kafka(bootstrap_servers=["127.0.0.1:1"], user="db_consumer", ca_file="none")
     source = GroupConsumer(chosen, "a password", "images", "a group", "an instance", accept_loss=False)
     consumer: Any = source._consumer

@@ -22,6 +22,7 @@ from quartet.dead_letters import DeadLetterWriter
 from quartet.document_store import DocumentStore, Written
 from quartet.documents import Contract, ImageDocuments, InferenceDocuments
 from quartet.exit_codes import ExitCode, QuartetError
+from quartet.group_consumer import GroupConsumer
 from quartet.kafka_client import Record
 from quartet.service import Service
 from quartet.settings import DbConsumerSettings
@@ -74,14 +75,10 @@ def run(arguments: argparse.Namespace) -> int:
     return Worker(service, source, strategy, batch_size=chosen.batch_size, batch_seconds=chosen.batch_seconds).run()
 
 
-def _wait_for_kafka(
-    service: Service, chosen: DbConsumerSettings, password: str, topic: str, *, accept_loss: bool
-) -> kafka_client.GroupConsumer | None:
+def _wait_for_kafka(service: Service, chosen: DbConsumerSettings, password: str, topic: str, *, accept_loss: bool) -> GroupConsumer | None:
     while not service.stopping:
         try:
-            return kafka_client.GroupConsumer(
-                chosen.kafka, password, topic, chosen.group, chosen.group_instance_id, accept_loss=accept_loss
-            )
+            return GroupConsumer(chosen.kafka, password, topic, chosen.group, chosen.group_instance_id, accept_loss=accept_loss)
         except kafka_client.Unavailable as error:
             metrics.CONNECTED.labels("kafka").set(0)
             service.status(f"waiting, nothing is lost: {error}", now=True)

@@ -17,6 +17,7 @@ from kafka import errors as kafka_errors
 
 from quartet import __version__, contracts, kafka_client, metrics, settings
 from quartet.exit_codes import ExitCode, QuartetError
+from quartet.group_consumer import GroupConsumer
 from quartet.kafka_client import Record, Unavailable
 from quartet.model import Prediction
 from quartet.service import Service
@@ -230,13 +231,11 @@ def run(arguments: argparse.Namespace) -> int:
     return Worker(service, consumer, strategy, batch_size=options.batch_size, batch_seconds=0).run()
 
 
-def _connect(
-    service: Service, options: settings.InferenceSettings, password: str, *, accept_loss: bool
-) -> kafka_client.GroupConsumer | None:
+def _connect(service: Service, options: settings.InferenceSettings, password: str, *, accept_loss: bool) -> GroupConsumer | None:
     while not service.stopping:
         service.alive()
         try:
-            return kafka_client.GroupConsumer(
+            return GroupConsumer(
                 options.kafka, password, options.topics.images, options.group, options.group_instance_id, accept_loss=accept_loss
             )
         except Unavailable as error:

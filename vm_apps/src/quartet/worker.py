@@ -28,7 +28,7 @@ _STATUS_SECONDS: Final = 5.0
 
 
 class Source(Protocol):
-    """Where records come from (quartet.kafka_client.GroupConsumer)."""
+    """Where records come from (quartet.group_consumer.GroupConsumer)."""
 
     topic: str
 
