@@ -20,6 +20,21 @@ MACHINES: dict[str, str] = {
     for name, values in yaml.safe_load((ROOT / "inventory/lab/hosts.yml").read_text())["all"]["children"]["quartet"]["hosts"].items()
 }
 
+DATABASE = "secantusdb" if "secantusdb" in (ROOT / "inventory/lab/group_vars/quartet.yml").read_text() else "mongod"
+#: The services that must be active when all is well. Producers end when they have sent everything.
+UNITS = {
+    "vm1": [DATABASE],
+    "vm2": [
+        "quartet-db-consumer@images",
+        "quartet-db-consumer@inferences",
+        "spark-master",
+        "spark-worker",
+        "quartet-spark-stream",
+    ],
+    "vm3": ["kafka"],
+    "vm4": ["quartet-inference"],
+}
+
 Command = Callable[..., str]
 
 

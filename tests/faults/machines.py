@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import time
 
+from phases import UNITS as SERVICES
 from phases import on_machine as on
 
 IMAGES, INFERENCES = "quartet-db-consumer@images", "quartet-db-consumer@inferences"
-INFERENCE, STREAM, KAFKA, DATABASE = "quartet-inference", "quartet-spark-stream", "kafka", "secantusdb"
+INFERENCE, STREAM, KAFKA = "quartet-inference", "quartet-spark-stream", "kafka"
 PRODUCERS = ("quartet-producer@101", "quartet-producer@102")
-#: What must be active when all is well. Producers end when they have sent everything.
-UNITS = {
-    "vm1": [DATABASE],
-    "vm2": [IMAGES, INFERENCES, "spark-master", "spark-worker", STREAM, "quartet-spark-batch.timer"],
-    "vm3": [KAFKA],
-    "vm4": [INFERENCE],
-}
+#: The services, and the timer of the batch
+UNITS = {**SERVICES, "vm2": [*SERVICES["vm2"], "quartet-spark-batch.timer"]}
 
 
 def machine_of(unit: str) -> str:

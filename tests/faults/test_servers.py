@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 from faults import breaking
-from faults.machines import DATABASE, IMAGES, INFERENCE, INFERENCES, KAFKA
+from faults.machines import IMAGES, INFERENCE, INFERENCES, KAFKA
 from faults.row import Row
+from phases import DATABASE
 from phases import on_machine as on
 
 Begin = Callable[[str], Row]

@@ -6,9 +6,9 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from phases import MACHINES, on_machine
+from phases import MACHINES, UNITS, on_machine
 from security import evidence
-from security.lab import UNITS, restarts
+from security.lab import restarts
 
 _WIDTH = 240
 

@@ -9,21 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from phases import MACHINES, ROOT, on_machine
+from phases import MACHINES, ROOT, UNITS, on_machine
 
-DATABASE = "secantusdb" if "secantusdb" in (ROOT / "inventory/lab/group_vars/quartet.yml").read_text() else "mongod"
-UNITS = {
-    "vm1": [DATABASE],
-    "vm2": [
-        "quartet-db-consumer@images",
-        "quartet-db-consumer@inferences",
-        "spark-master",
-        "spark-worker",
-        "quartet-spark-stream",
-    ],
-    "vm3": ["kafka"],
-    "vm4": ["quartet-inference"],
-}
 KAFKA = f"{MACHINES['vm3']}:9093"
 MONGODB = f"{MACHINES['vm1']}:27017"
 CA = "/etc/quartet/pki/ca.crt"

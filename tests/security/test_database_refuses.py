@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
+from phases import DATABASE
 from security.evidence import refused
-from security.lab import CA, DATABASE, DATABASE_USERS, MONGODB, lines_of, python_on
+from security.lab import CA, DATABASE_USERS, MONGODB, lines_of, python_on
 
 _LOGINS = """
 import pathlib, pymongo

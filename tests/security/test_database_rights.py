@@ -6,8 +6,9 @@ The table says what docs/refusals.md says; it is not read from the playbooks.
 from __future__ import annotations
 
 import pytest
+from phases import DATABASE
 from security.evidence import refused
-from security.lab import CA, DATABASE, DATABASE_USERS, MONGODB, python_on
+from security.lab import CA, DATABASE_USERS, MONGODB, python_on
 
 COLLECTIONS = (
     "kafka_db.image",

@@ -6,9 +6,9 @@ import json
 
 import pytest
 import yaml
-from phases import MACHINES, on_machine
+from phases import MACHINES, UNITS, on_machine
 from security.evidence import refused
-from security.lab import UNITS, secrets_folder
+from security.lab import secrets_folder
 
 THRESHOLD = 1.5  # docs/refusals.md
 # What a unit runs as; no two apps share a user, except Spark and its jobs.
