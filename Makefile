@@ -76,6 +76,7 @@ test-fast: .venv/.complete ## unit tests: no VM, no root
 	.venv/bin/pytest -q
 
 test: .venv/.complete ## everything: lint, unit, molecule of every role, the lab end to end, the drill, faults, refusals
+	.venv/bin/python lab/doctor
 	.venv/bin/pytest --capture=sys --durations=0 --durations-min=5 tests/test_*.py
 
 test-faults: .venv/.complete ## break the running lab on purpose, row by row (docs/faults.md): FAULT=F6 picks one

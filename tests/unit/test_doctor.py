@@ -41,6 +41,18 @@ def test_a_clash_of_addresses_is_named() -> None:
     assert doctor.subnet("10.77.0.0/24 dev quartet0 proto kernel\n10.0.0.0/8 dev eth0\n").level == "ok"
 
 
+def test_machines_of_another_checkout_are_named(tmp_path: Path) -> None:
+    containers, vagrant = tmp_path / "lxc", tmp_path / "vagrant"
+    assert doctor.machines(containers, vagrant).level == "ok"
+    for name in ("quartet-vm1", "quartet-vm2", "quartet-molecule-base"):
+        (containers / name).mkdir(parents=True)
+    (vagrant / "machines/vm1/lxc").mkdir(parents=True)
+    (vagrant / "machines/vm1/lxc/id").write_text("quartet-vm1")
+    finding = doctor.machines(containers, vagrant)
+    assert (finding.level, finding.text) == ("stop", "quartet-vm2: left by another checkout")
+    assert "make lab-down" in finding.remedy
+
+
 def test_what_stops_has_a_remedy() -> None:
     assert doctor.memory("MemAvailable: 1024 kB\n").remedy
     assert doctor.subnet("10.77.0.0/24 dev eth1\n").remedy
