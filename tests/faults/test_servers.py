@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from faults import breaking
-from faults.machines import IMAGES, INFERENCE, INFERENCES, KAFKA
+from faults.machines import IMAGES, INFERENCE, INFERENCES, KAFKA, PRODUCERS, STREAM, machine_of, wait_until_active
 from faults.row import Row
 from phases import DATABASE
 from phases import on_machine as on
@@ -25,6 +25,21 @@ def test_f3_the_broker_is_killed(row: Begin) -> None:
         time.sleep(15)
     this.healed()
     this.holds()
+
+
+def test_f4_every_unit_is_restarted_in_turn(row: Begin) -> None:
+    this = row("every unit restarted, one after the other")
+    this.load(lasting=120)
+    start = time.time()
+    for unit in (DATABASE, KAFKA, IMAGES, INFERENCES, INFERENCE, "spark-master", "spark-worker", STREAM, *PRODUCERS):
+        begin = time.time()
+        on(machine_of(unit), f"systemctl restart {unit}")
+        this.sees(unit, r"^Started", since=begin, note=unit in (DATABASE, KAFKA))
+        wait_until_active(120)
+    this.healed()
+    this.holds()
+    sent_again = on("vm3", f"journalctl -u {PRODUCERS[0]} -u {PRODUCERS[1]} --since @{int(start)} -o cat | grep 'sent again by' || true")
+    assert not sent_again, "a send failed although the outage was shorter than the delivery timeout"
 
 
 def test_f5_the_database_is_killed(row: Begin) -> None:
