@@ -124,3 +124,13 @@ def set_back(offsets: dict[str, dict[str, int]]) -> None:
     finally:
         for unit in units:
             on(machine_of(unit), f"systemctl start {unit}")
+
+
+def reboot(*machines: str) -> None:
+    """Reboot machines in order, and wait until they answer again."""
+    booted = "systemctl show --value -p UserspaceTimestampMonotonic"
+    boots = {machine: on(machine, f"{booted}; systemd-run --quiet --on-active=1 systemctl reboot").strip() for machine in machines}
+    end = time.monotonic() + 180
+    while again := [m for m, boot in boots.items() if on(m, booted, check=False).strip() in ("", boot)]:
+        assert time.monotonic() < end, f"{again} did not come back"
+        time.sleep(1)

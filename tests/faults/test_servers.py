@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from faults import breaking
-from faults.machines import IMAGES, INFERENCE, INFERENCES, KAFKA, PRODUCERS, STREAM, machine_of, wait_until_active
+from faults.machines import IMAGES, INFERENCE, INFERENCES, KAFKA, PRODUCERS, STREAM, UNITS, machine_of, wait_until_active
 from faults.row import Row
 from phases import DATABASE
 from phases import on_machine as on
@@ -94,3 +94,18 @@ def test_f7_the_database_is_slow(row: Begin) -> None:
     this = row("the database stopped (SIGSTOP) for 60 s")
     this.load(lasting=100)
     freeze_database(this, 60)
+
+
+def test_f14_the_machines_reboot(row: Begin) -> None:
+    this = row("each machine rebooted in turn, then all of them at once, in random order")
+    this.load(lasting=150)
+    order = random.sample(list(UNITS), len(UNITS))
+    print(f"order: {order}")
+    for machine in order:
+        begin = time.time()
+        breaking.reboot(machine)
+        this.sees(UNITS[machine][0], r"^Started", since=begin)
+        this.healed()
+    breaking.reboot(*order)
+    this.healed()
+    this.holds()
