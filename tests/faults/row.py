@@ -146,7 +146,6 @@ class Row:
         assert len(case.acknowledged) == self._count // len(PRODUCERS) * len(PRODUCERS)
         return case
 
-    def restarts(self) -> dict[str, str]:
-        """Return which process each consumer is; another one, if it was restarted."""
-        units = (IMAGES, INFERENCES, INFERENCE)
+    def restarts(self, units: tuple[str, ...] = (IMAGES, INFERENCES, INFERENCE)) -> dict[str, str]:
+        """Return which process each unit is; another one, if it was restarted."""
         return {unit: on(machine_of(unit), f"systemctl show -p InvocationID,NRestarts --value {unit}") for unit in units}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from faults import breaking, judge
-from faults.machines import IMAGES, INFERENCES, PRODUCERS
+from faults.machines import IMAGES, INFERENCES, PRODUCERS, UNITS
 from faults.row import COUNT, Row
 from phases import on_machine as on
+from phases import run
 
 Begin = Callable[[str], Row]
 POISON = Path(__file__).with_name("poison.py").read_text()
@@ -49,3 +51,17 @@ def test_f10_everything_comes_again(row: Begin) -> None:
     assert case.sent_again >= 4 * len(case.acknowledged)
     for kind in ("stored", "inferred"):
         assert sorted(case.evidence[kind]) == sorted(before[kind]), "what was stored has changed"
+
+
+def test_f22_the_playbook_runs_under_load(row: Begin) -> None:
+    this = row("site.yml run again under load")
+    this.load(lasting=120)
+    every = tuple(unit for units in UNITS.values() for unit in units)
+    before = this.restarts(every)
+    result = run("ansible-playbook", "-i", "inventory/lab", "site.yml", seconds=900)
+    assert result.returncode == 0, result.stdout[-4000:]
+    changed = re.findall(r"changed=(\d+)", result.stdout.split("PLAY RECAP")[1])
+    this.seen.append(f"site.yml: changed={', '.join(changed)}, no unit restarted")
+    assert (set(changed), this.restarts(every)) == ({"0"}, before), result.stdout[-4000:]
+    this.healed()
+    this.holds()
