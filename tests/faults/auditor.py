@@ -106,12 +106,17 @@ def log_since(topic: str, begin: dict[str, int] | None) -> Any:
         left = {part: end for part, end in left.items() if consumer.position(part) < end}
 
 
+def clock_error(record: Any) -> int:
+    """Milliseconds from an image's arrival at the broker to its capture, as the producer's clock says."""
+    return int(dict(record.headers)["captured_at"]) // 1_000 - int(record.timestamp)
+
+
 def evidence(since: Json, ledgers: list[Any]) -> Json:
     """Everything of these runs: [producer_id, run, high_water] each."""
     client = database()
     prefixes = tuple(f"{producer}-{run}-" for producer, run, _ in ledgers)
     images = [
-        [record.key.decode(), hashlib.sha256(record.value).hexdigest(), record.partition, record.offset]
+        [record.key.decode(), hashlib.sha256(record.value).hexdigest(), record.partition, record.offset, clock_error(record)]
         for record in log_since(TOPICS["images"], since["images"])
         if record.key is not None and record.value is not None and record.key.decode(errors="replace").startswith(prefixes)
     ]

@@ -35,7 +35,7 @@ class Case:
             self.acknowledged |= {f"{name}-{n:012d}" for first, end in ledger["acknowledged"] for n in range(first, end)}
         self.stored = {row[0] for row in self.evidence["stored"]}
         topic = self.mark["topics"]["images"]
-        places = {f"{topic}/{partition}/{offset}": name for name, _, partition, offset in self.evidence["images"]}
+        places = {f"{topic}/{partition}/{offset}": name for name, _, partition, offset, *_ in self.evidence["images"]}
         letters = {key for key, cause in self.evidence["letters"] if cause != "id-conflict"}
         self.refused = {places[key] for key in letters if key in places}
 

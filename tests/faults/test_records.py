@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,25 @@ def test_f10_everything_comes_again(row: Begin) -> None:
     assert case.sent_again >= 4 * len(case.acknowledged)
     for kind in ("stored", "inferred"):
         assert sorted(case.evidence[kind]) == sorted(before[kind]), "what was stored has changed"
+
+
+def test_f13_a_producers_clock_is_wrong(row: Begin) -> None:
+    this = row("the clock that a producer reads set 2 hours ahead, then 2 hours back")
+    folder = "/run/quartet-fault"
+    # not libfaketime: its sleeps and waits fail or never end under Debian 12's Python
+    code = "import os, time; f, n, s = time.time, time.time_ns, int(os.environ['SHIFT'])\ntime.time = lambda: f() + s\ntime.time_ns = lambda: n() + s * 10**9"
+    on("vm3", f"mkdir -p {folder}; cat > {folder}/sitecustomize.py << 'END'\n{code}\nEND")
+    this.load(lasting=60)
+    for shift in (7200, -7200):
+        begin = time.time()
+        with breaking.drop_in(PRODUCERS[0], f"Environment=PYTHONPATH={folder} SHIFT={shift}"):
+            this.sees(PRODUCERS[0], r"[1-9]\d* of \d+ acknowledged", since=begin)
+            time.sleep(10)
+    on("vm3", f"rm -r {folder}")
+    this.healed()
+    case = this.holds()
+    wrong = Counter(round(row[-1] / 3_600_000) for row in case.evidence["images"])
+    assert wrong[2] and wrong[-2] and wrong[0], f"hours between capture and arrival: {wrong}"
 
 
 def test_f22_the_playbook_runs_under_load(row: Begin) -> None:
