@@ -42,7 +42,7 @@ def measure(words: Sequence[str]) -> list[Row]:
             Goal("<", limit, " ms"),
             found[number],
             {"median ms": medians[number], "slowest ms (upper edge of its bucket)": worst[number]},
-            f"{number * options.seconds} images a round, the first of each producer with its connection to Kafka",
+            f"{number * options.seconds} images a round, from the first one on",
         )
         for number, limit in goals.items()
     ]

@@ -18,6 +18,7 @@ def test_yamllint(command: Command) -> None:
 
 def test_ruff(command: Command) -> None:
     command("ruff", "check", *PYTHON)
+    command("ruff", "format", "--check", *PYTHON)
 
 
 def test_mypy(command: Command) -> None:

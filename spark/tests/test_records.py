@@ -12,7 +12,9 @@ import pytest
 pd = pytest.importorskip("pandas")
 records = pytest.importorskip("records")
 
-ROWS = [row for row in json.loads((Path(__file__).parents[2] / "vm_apps/tests/corpus/records.json").read_text()) if row["topic"] == "inferences"]
+ROWS = [
+    row for row in json.loads((Path(__file__).parents[2] / "vm_apps/tests/corpus/records.json").read_text()) if row["topic"] == "inferences"
+]
 MODEL = "0123456789ab"
 
 

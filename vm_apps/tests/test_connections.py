@@ -145,3 +145,18 @@ def test_a_broker_that_went_silent_is_told_by_the_status_line_and_the_metric(tmp
     assert "nothing stored" in seen[-1][2]
     # 5 s without news cost one small request
     assert consumer.asked < 90
+
+
+def test_a_consumer_that_starts_before_kafka_says_so_and_joins_when_it_is_there() -> None:
+    host = MemoryHost(lambda: False)
+    answers: list[Any] = [Unavailable("kafka", "connection refused"), Unavailable("kafka", "connection refused"), "a member"]
+
+    def connect() -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Unavailable):
+            raise answer
+        return answer
+
+    assert group_consumer.join(host, connect) == "a member"
+    assert host.lines == ["waiting, nothing is lost: kafka: connection refused"] * 2
+    assert REGISTRY.get_sample_value("quartet_connected", {"server": "kafka"}) == 0

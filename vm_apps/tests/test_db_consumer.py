@@ -138,18 +138,18 @@ def test_rebalances_under_work_lose_nothing_and_commit_everything() -> None:
 
 def test_a_rebalance_while_a_batch_is_gathered_commits_nothing_that_was_forgotten() -> None:
     pipeline = Pipeline(partitions=1)
-    for sequence in range(14):
+    for sequence in range(18):
         pipeline.send(image(sequence))
     commits: list[int] = []
 
     class Slow(MemorySource):
-        """Gives 4 records a poll; the fourth poll comes with a rebalance, when a batch is under way and 4 records are in hand."""
+        """Gives 4 records a poll; the fifth poll comes with a rebalance, when a batch is under way and 4 records are in hand."""
 
         polls = 0
 
         def poll(self, seconds: float, most: int) -> list[Record]:
             self.polls += 1
-            if self.polls == 4:
+            if self.polls == 5:
                 pipeline.faults.at("rebalance", Rebalance())
             return super().poll(seconds, min(most, 4))
 
@@ -158,8 +158,28 @@ def test_a_rebalance_while_a_batch_is_gathered_commits_nothing_that_was_forgotte
             super().commit(offsets)
 
     assert pipeline.run(batch_seconds=1, source=Slow) is ExitCode.OK
-    assert stored_payloads(pipeline) == sent_payloads(14)
+    assert stored_payloads(pipeline) == sent_payloads(18)
     assert commits == sorted(commits)
+
+
+def test_a_record_that_comes_alone_is_stored_at_once_and_company_is_waited_for() -> None:
+    pipeline = Pipeline(partitions=1)
+    waits: list[float] = []
+
+    class Noting(MemorySource):
+        def poll(self, seconds: float, most: int) -> list[Record]:
+            waits.append(seconds)
+            return super().poll(seconds, min(most, 3))
+
+    pipeline.send(image(0))
+    pipeline.run(batch_seconds=9, source=Noting)
+    assert max(waits) < 1
+    for sequence in range(1, 8):
+        pipeline.send(image(sequence))
+    waits.clear()
+    pipeline.run(batch_seconds=9, source=Noting)
+    assert stored_payloads(pipeline) == sent_payloads(8)
+    assert any(seconds > 8 for seconds in waits)
 
 
 def test_polling_goes_on_while_the_database_is_away() -> None:

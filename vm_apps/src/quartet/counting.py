@@ -159,9 +159,7 @@ class SeenSequences:
     def from_bytes(cls, data: bytes) -> SeenSequences:
         """Read what `to_bytes` wrote; CountingError if the bytes are of another version, cut short or damaged."""
         if not data or data[0] != _VERSION:
-            raise CountingError(
-                f"state of version {data[0] if data else 'none'}, this program reads version {_VERSION}"
-            )
+            raise CountingError(f"state of version {data[0] if data else 'none'}, this program reads version {_VERSION}")
         reader = _Reader(data, 1)
         seen = cls()
         at = 0

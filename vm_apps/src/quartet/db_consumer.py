@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from bson import Int64
 
-from quartet import __version__, kafka_client, metrics, mongodb_client, settings
+from quartet import __version__, group_consumer, kafka_client, metrics, mongodb_client, settings
 from quartet.contracts import Cause, ContractError
 from quartet.dead_letters import DeadLetterWriter
 from quartet.document_store import DocumentStore, Written
@@ -52,7 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
     metrics.BUILD.labels("db-consumer", __version__, chosen.stream).set(1)
     topic = chosen.topics.images if chosen.stream == "images" else chosen.topics.inferences
     service.ready(f"connecting to Kafka to store topic {topic}")
-    source = _wait_for_kafka(service, chosen, kafka_password, topic, accept_loss=arguments.accept_loss)
+    source = group_consumer.join(
+        service,
+        lambda: GroupConsumer(
+            chosen.kafka, kafka_password, topic, chosen.group, chosen.group_instance_id, accept_loss=arguments.accept_loss
+        ),
+    )
     if source is None:
         return ExitCode.OK
     names = chosen.collections
@@ -73,18 +78,6 @@ def run(arguments: argparse.Namespace) -> int:
         rejections_per_minute=chosen.rejections_per_minute,
     )
     return Worker(service, source, strategy, batch_size=chosen.batch_size, batch_seconds=chosen.batch_seconds).run()
-
-
-def _wait_for_kafka(service: Service, chosen: DbConsumerSettings, password: str, topic: str, *, accept_loss: bool) -> GroupConsumer | None:
-    while not service.stopping:
-        try:
-            return GroupConsumer(chosen.kafka, password, topic, chosen.group, chosen.group_instance_id, accept_loss=accept_loss)
-        except kafka_client.Unavailable as error:
-            metrics.CONNECTED.labels("kafka").set(0)
-            service.status(f"waiting, nothing is lost: {error}", now=True)
-            log.warning("waiting: %s", error)
-            service.sleep(2.0)
-    return None
 
 
 class Documents(Protocol):

@@ -128,7 +128,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """List dead letters, or send them again."""
     if arguments.action == "redrive" and not all((arguments.cause, arguments.topic, arguments.user, arguments.credentials)):
-        message = "redrive needs --cause, --topic, --user and --credentials: mend one cause, then send its records again (playbooks/redrive.yml)"
+        message = (
+            "redrive needs --cause, --topic, --user and --credentials: mend one cause, then send its records again (playbooks/redrive.yml)"
+        )
         raise QuartetError(ExitCode.USAGE, message)
     chosen = settings.load(AuditorSettings, arguments.config)
     password = settings.password("kafka-password", chosen.credentials_directory)

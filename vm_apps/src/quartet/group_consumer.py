@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
 
+from quartet import metrics
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.kafka_client import CALL_MS, Partition, Record, Unavailable, security, translated
 from quartet.settings import Kafka
@@ -20,6 +21,19 @@ log = logging.getLogger(__name__)
 
 # A broker that is away and a topic without news look the same to poll().
 _SILENCE_SECONDS: Final = 5.0
+_CONNECT_AGAIN_SECONDS: Final = 2.0
+
+
+class Host(Protocol):
+    """The process around the consumer (quartet.service.Service)."""
+
+    stopping: bool
+
+    def status(self, text: str, *, now: bool = False) -> None:
+        """Show what is being done."""
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, alive, until the time is over or the process shall stop."""
 
 
 class GroupConsumer:
@@ -213,6 +227,23 @@ class GroupConsumer:
         log.error("accepted loss: %s", ranges)
         for partition in wanted:
             self._consumer.seek(partition, oldest[partition])
+
+
+def join(host: Host, connect: Callable[[], GroupConsumer]) -> GroupConsumer | None:
+    """Connect, and wait for Kafka where it is away; return nothing where the process shall stop meanwhile.
+
+    Raises:
+        QuartetError: CREDENTIALS.
+    """
+    while not host.stopping:
+        try:
+            return connect()
+        except Unavailable as error:
+            metrics.CONNECTED.labels(error.server).set(0)
+            host.status(f"waiting, nothing is lost: {error}", now=True)
+            log.warning("waiting: %s", error)
+            host.sleep(_CONNECT_AGAIN_SECONDS)
+    return None
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

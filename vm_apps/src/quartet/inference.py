@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from kafka import errors as kafka_errors
 
-from quartet import __version__, contracts, kafka_client, metrics, settings
+from quartet import __version__, contracts, group_consumer, kafka_client, metrics, settings
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.group_consumer import GroupConsumer
 from quartet.kafka_client import Record, Unavailable
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 #: Images classified between two signs of life; the slowest CPU does so many in seconds.
 CHUNK: Final = 256
 _LINGER_MS: Final = 2
-_CONNECT_AGAIN_SECONDS: Final = 2.0
 
 
 class Model(Protocol):
@@ -208,10 +207,15 @@ def run(arguments: argparse.Namespace) -> int:
     metrics.serve(options.metrics_port)
     metrics.BUILD.labels("inference", __version__, f"{model.description.model} {where}").set(1)
     service.ready(f"model {model.description.model} on {where}")
-    consumer = _connect(service, options, password, accept_loss=arguments.accept_loss)
+    topics = options.topics
+    consumer = group_consumer.join(
+        service,
+        lambda: GroupConsumer(
+            options.kafka, password, topics.images, options.group, options.group_instance_id, accept_loss=arguments.accept_loss
+        ),
+    )
     if consumer is None:
         return ExitCode.OK
-    topics = options.topics
 
     def check() -> None:
         check_partitions(
@@ -229,17 +233,3 @@ def run(arguments: argparse.Namespace) -> int:
     )
     # batch_seconds=0: whatever one poll brings is a batch, so a lone image never waits for company
     return Worker(service, consumer, strategy, batch_size=options.batch_size, batch_seconds=0).run()
-
-
-def _connect(service: Service, options: settings.InferenceSettings, password: str, *, accept_loss: bool) -> GroupConsumer | None:
-    while not service.stopping:
-        service.alive()
-        try:
-            return GroupConsumer(
-                options.kafka, password, options.topics.images, options.group, options.group_instance_id, accept_loss=accept_loss
-            )
-        except Unavailable as error:
-            metrics.CONNECTED.labels(error.server).set(0)
-            service.status(f"waiting for Kafka: {error}", now=True)
-            service.sleep(_CONNECT_AGAIN_SECONDS)
-    return None

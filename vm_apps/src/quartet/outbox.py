@@ -40,6 +40,18 @@ class Outbox:
         """How many records failed and wait to be handed over again."""
         return len(self._failed)
 
+    def open(self) -> None:
+        """Connect and learn the topic's partitions, so that the first record need not wait for it.
+
+        Raises:
+            Unavailable: Kafka is away, or there is no such topic (yet).
+            QuartetError: CREDENTIALS.
+        """
+        with kafka_client.translated():
+            if self._client is None:
+                self._client = self._connect()
+            self._client.partitions_for(self._topic)
+
     def send(self, sequence: int, record: Encoded) -> None:
         """Give a record to the client.
 
@@ -48,8 +60,7 @@ class Outbox:
             QuartetError: CREDENTIALS.
         """
         if self._client is None:
-            with kafka_client.translated():
-                self._client = self._connect()
+            self.open()
         key, value, headers = record
         try:
             future = self._client.send(self._topic, key=key, value=value, headers=headers)

@@ -99,6 +99,7 @@ class Producer:
         Returns:
             OK, or FAILED if the process was stopped before everything that was sent was acknowledged.
         """
+        self._open()
         again = self._order.replay and self._ledger.finished is not None and self._ledger.finished >= self._order.count
         self._send_all(0 if again else None)
         code = self._drain()
@@ -109,6 +110,13 @@ class Producer:
             self._service.status(f"run {self._order.run} is finished: {self._order.count} images", now=True)
         self._outbox.close()
         return code
+
+    def _open(self) -> None:
+        """Connect before the first image is taken: it would be old by the time of a connection."""
+        try:
+            self._outbox.open()
+        except Unavailable as error:
+            self._wait_for_kafka(error, self._outbox.open)
 
     def _send_all(self, replay_from: int | None) -> None:
         """Send what was reserved and not acknowledged, then the rest; or everything from `replay_from` on."""
@@ -161,7 +169,7 @@ class Producer:
             self._tend()
 
     def _wait_for_kafka(self, error: Unavailable, send: Callable[[], None]) -> bool:
-        """Try again and again to give the client a record; return whether it has it when the process shall stop."""
+        """Try `send` again and again until it is done or the process shall stop; return whether it was done."""
         begin = self._progress_at
         while not self._service.stopping:
             # The client that comes at last has its own time to acknowledge something.

@@ -137,6 +137,7 @@ class Worker:
         # first offsets of the records that were read and are not yet part of a begun batch
         self._in_hand: dict[Partition, int] = {}
         self._forgotten = False
+        self._last_size = 0
         self._failures = 0
         self._resume_at: float | None = None
         self._status_at = clock()
@@ -185,13 +186,16 @@ class Worker:
     def _gather(self) -> list[Record]:
         records = self._source.poll(0.0 if self._begun else _POLL_SECONDS, self._batch_size)
         self._in_hand = _first(records)
-        end = self._clock() + self._batch_seconds
+        # A record that comes alone goes at once; where more came the last time, company is worth a wait.
+        end = self._clock() + (self._batch_seconds if self._last_size > 1 else 0.0)
         while records and len(records) < self._batch_size and (left := end - self._clock()) > 0:
             self._forgotten = False
             more = self._source.poll(left, self._batch_size - len(records))
             # After a rebalance what came before it comes again, and its commit would pass over the batches that were forgotten.
             records = more if self._forgotten else records + more
             self._in_hand = _first(records)
+        if records:
+            self._last_size = len(records)
         return records
 
     def _forget(self) -> None:
