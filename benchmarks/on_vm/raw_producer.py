@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from kafka.partitioner import DefaultPartitioner
 from quartet import contracts, kafka_client, producer
 from quartet.settings import ProducerSettings
 from quartet.sliced_images import SlicedImages
@@ -20,6 +21,7 @@ for sequence in range(chosen.count):
     records.append(contracts.encode_image(image))
 password = Path("/etc/quartet/secrets/producer-kafka-password").read_text().strip()
 client = kafka_client.connect_producer(chosen.kafka, password, linger_ms=producer._LINGER_MS)
+client.config["partitioner"] = DefaultPartitioner()
 topic = chosen.topics.images
 client.send(topic, key=records[0][0], value=records[0][1], headers=records[0][2]).get(30)
 begin = time.monotonic()

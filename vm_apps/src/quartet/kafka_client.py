@@ -15,6 +15,7 @@ from kafka import errors as kafka_errors
 
 from quartet import contracts, kafka_records, kafka_transport, tls_causes
 from quartet.exit_codes import ExitCode, QuartetError
+from quartet.kafka_partitioner import KeyPartitioner
 from quartet.settings import Kafka
 
 log = logging.getLogger(__name__)
@@ -146,6 +147,7 @@ def connect_producer(settings: Kafka, password: str, *, linger_ms: int, batch_by
             max_block_ms=CALL_MS,
             delivery_timeout_ms=60_000,
             max_request_size=contracts.LARGEST_DEAD_LETTER,
+            partitioner=KeyPartitioner(),
         )
 
 
