@@ -65,9 +65,6 @@ class Client:
             self.waiting.append(produced)
         return future
 
-    def partitions_for(self, topic: str) -> set[int]:
-        return {0}
-
     @property
     def _sender(self) -> Client:
         return self

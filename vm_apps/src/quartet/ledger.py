@@ -17,8 +17,6 @@ from typing import Any, Final
 
 from quartet.exit_codes import ExitCode, QuartetError
 
-#: Sequences are reserved in steps of this size, so that the mark is not synced for each image.
-RESERVE: Final = 2_000
 _DIGEST_BYTES: Final = 32
 
 

@@ -41,16 +41,15 @@ class Outbox:
         return len(self._failed)
 
     def open(self) -> None:
-        """Connect and learn the topic's partitions, so that the first record need not wait for it.
+        """Connect, if there is no client.
 
         Raises:
             Unavailable: Kafka is away, or there is no such topic (yet).
             QuartetError: CREDENTIALS.
         """
-        with kafka_client.translated():
-            if self._client is None:
+        if self._client is None:
+            with kafka_client.translated():
                 self._client = self._connect()
-            self._client.partitions_for(self._topic)
 
     def send(self, sequence: int, record: Encoded) -> None:
         """Give a record to the client.
@@ -59,8 +58,7 @@ class Outbox:
             Unavailable: Kafka is away; the client does not have the record.
             QuartetError: CREDENTIALS.
         """
-        if self._client is None:
-            self.open()
+        self.open()
         key, value, headers = record
         try:
             future = self._client.send(self._topic, key=key, value=value, headers=headers)

@@ -16,10 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from kafka import errors as kafka_errors
+
 from quartet import __version__, contracts, kafka_client, metrics, settings
 from quartet.exit_codes import ExitCode
 from quartet.kafka_client import Unavailable
-from quartet.ledger import RESERVE, Ledger
+from quartet.ledger import Ledger
 from quartet.order import Order
 from quartet.outbox import Outbox
 from quartet.service import Service
@@ -29,6 +31,10 @@ from quartet.sliced_images import SlicedImages
 log = logging.getLogger(__name__)
 
 _IN_FLIGHT: Final = 4_000
+# Sequences are reserved in steps, so that the ledger's mark is not synced for each image: small ones first, since a step's images are
+# read before the first of them is sent, then twice as many each time.
+_FIRST_STEP: Final = 500
+_LARGEST_STEP: Final = 8_000
 # As fast as it goes, full batches are worth a wait; at a rate, each image goes at once.
 _LINGER_MS: Final = 50
 _PACED_LINGER_MS: Final = 0
@@ -65,6 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     def connect() -> Any:
         client = kafka_client.connect_producer(chosen.kafka, password, linger_ms=_PACED_LINGER_MS if order.rate else _LINGER_MS)
+        try:
+            # The first record need not wait for what the client must know of the topic.
+            client.partitions_for(chosen.topics.images)
+        except kafka_errors.KafkaError:
+            client.close(timeout=1)
+            raise
         metrics.CONNECTED.labels("kafka").set(1)
         log.info("connected to Kafka at %s", ",".join(chosen.kafka.bootstrap_servers))
         return client
@@ -126,13 +138,15 @@ class Producer:
             for sequence in list(self._ledger.unacknowledged(reserved)):
                 self._send(sequence)
         sequence = reserved if replay_from is None else replay_from
-        step = min(RESERVE, max(1, math.ceil(self._order.rate))) if self._order.rate else RESERVE
+        step = min(_LARGEST_STEP, math.ceil(self._order.rate)) or _FIRST_STEP
         while not self._service.stopping and (count == 0 or sequence < count):
             end = sequence + step if count == 0 else min(sequence + step, count)
             self._ledger.reserve(sequence, self._digests(sequence, end))
             for item in range(sequence, end):
                 self._send(item)
             sequence = end
+            if not self._order.rate:
+                step = min(_LARGEST_STEP, 2 * step)
 
     def _digests(self, first: int, end: int) -> list[bytes]:
         """Return the digests of images; to read and spoil large ones takes its time, so the watchdog is fed meanwhile."""
