@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
@@ -16,24 +16,13 @@ from quartet import metrics
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.kafka_client import CALL_MS, Partition, Record, Unavailable, security, translated
 from quartet.settings import Kafka
+from quartet.worker import Host
 
 log = logging.getLogger(__name__)
 
 # A broker that is away and a topic without news look the same to poll().
 _SILENCE_SECONDS: Final = 5.0
 _CONNECT_AGAIN_SECONDS: Final = 2.0
-
-
-class Host(Protocol):
-    """The process around the consumer (quartet.service.Service)."""
-
-    stopping: bool
-
-    def status(self, text: str, *, now: bool = False) -> None:
-        """Show what is being done."""
-
-    def sleep(self, seconds: float) -> None:
-        """Sleep, alive, until the time is over or the process shall stop."""
 
 
 class GroupConsumer:

@@ -111,7 +111,8 @@ class Producer:
         Returns:
             OK, or FAILED if the process was stopped before everything that was sent was acknowledged.
         """
-        self._open()
+        # Before the first image is taken: it would be old by the time of a connection.
+        self._insist(self._outbox.open)
         again = self._order.replay and self._ledger.finished is not None and self._ledger.finished >= self._order.count
         self._send_all(0 if again else None)
         code = self._drain()
@@ -122,13 +123,6 @@ class Producer:
             self._service.status(f"run {self._order.run} is finished: {self._order.count} images", now=True)
         self._outbox.close()
         return code
-
-    def _open(self) -> None:
-        """Connect before the first image is taken: it would be old by the time of a connection."""
-        try:
-            self._outbox.open()
-        except Unavailable as error:
-            self._wait_for_kafka(error, self._outbox.open)
 
     def _send_all(self, replay_from: int | None) -> None:
         """Send what was reserved and not acknowledged, then the rest; or everything from `replay_from` on."""
@@ -172,18 +166,22 @@ class Producer:
         record = contracts.encode_image(image)
         if not self._outbox.under_way:
             self._progress_at = time.monotonic()
-        try:
-            self._outbox.send(sequence, record)
-        except Unavailable as error:
-            if not self._wait_for_kafka(error, lambda: self._outbox.send(sequence, record)):
-                return
+        if not self._insist(lambda: self._outbox.send(sequence, record)):
+            return
         self._pace.sent()
         self._sent += 1
         if self._sent % 256 == 0:
             self._tend()
 
-    def _wait_for_kafka(self, error: Unavailable, send: Callable[[], None]) -> bool:
-        """Try `send` again and again until it is done or the process shall stop; return whether it was done."""
+    def _insist(self, action: Callable[[], None]) -> bool:
+        """Do what needs Kafka, again and again until it is done or the process shall stop; return whether it was done."""
+        try:
+            action()
+        except Unavailable as error:
+            return self._wait_for_kafka(error, action)
+        return True
+
+    def _wait_for_kafka(self, error: Unavailable, action: Callable[[], None]) -> bool:
         begin = self._progress_at
         while not self._service.stopping:
             # The client that comes at last has its own time to acknowledge something.
@@ -194,7 +192,7 @@ class Producer:
             log.warning("waiting: %s", error)
             self._service.sleep(2.0)
             try:
-                send()
+                action()
             except Unavailable as another:
                 error = another
             else:
@@ -225,10 +223,7 @@ class Producer:
         self._service.sleep(1.0)
         self._progress_at = time.monotonic()
         while self._outbox.failed and not self._service.stopping:
-            try:
-                self._outbox.send_failed()
-            except Unavailable as error:
-                self._wait_for_kafka(error, self._outbox.send_failed)
+            self._insist(self._outbox.send_failed)
             self._report()
 
     def _drain(self) -> ExitCode:
