@@ -55,12 +55,13 @@ def failpoint(unit: str, point: str, kind: str, times: int = 1) -> Iterator[None
 
 
 @contextmanager
-def partition(machine: str, other: str, seconds: float, *, only: str = "") -> Iterator[None]:
-    """Drop the packets between two machines for some time. `only`: input or output of `machine`, else both.
+def partition(machine: str, *others: str, seconds: float, only: str = "") -> Iterator[None]:
+    """Drop the packets between a machine and others. `only`: input or output of `machine`, else both.
 
-    A timer on the machine mends it too, if this process dies meanwhile.
+    A timer on the machine mends it after these seconds and 60 more, if this process dies meanwhile.
     """
-    rules = {"input": f"ip saddr {MACHINES[other]} drop", "output": f"ip daddr {MACHINES[other]} drop"}
+    names = ", ".join(MACHINES[other] for other in others)
+    rules = {"input": f"ip saddr {{ {names} }} drop", "output": f"ip daddr {{ {names} }} drop"}
     chains = "".join(
         f"chain {hook} {{ type filter hook {hook} priority -300; policy accept; {rule}; }}\n"
         for hook, rule in rules.items()
@@ -68,14 +69,48 @@ def partition(machine: str, other: str, seconds: float, *, only: str = "") -> It
     )
     tool = "command -v nft > /dev/null || apt-get install -qq -y --no-install-recommends nftables > /dev/null"
     timer = (
-        f"systemd-run --quiet --collect --unit=quartet-fault --on-active={seconds + 30:.0f} /usr/sbin/nft delete table inet quartet_fault"
+        f"systemd-run --quiet --collect --unit=quartet-fault --on-active={seconds + 60:.0f} /usr/sbin/nft delete table inet quartet_fault"
     )
     on(machine, f"{tool}\n{timer}\nnft -f - << 'END'\ntable inet quartet_fault {{\n{chains}}}\nEND")
     try:
         yield
-        time.sleep(seconds)
     finally:
         on(machine, "nft delete table inet quartet_fault; systemctl stop quartet-fault.timer")
+
+
+@contextmanager
+def small_disk(unit: str, folder: str) -> Iterator[None]:
+    """Keep a server's data on a file system of its own with 64 MB to spare (a tmpfs), so that it can be filled; copy it back at the end.
+
+    What is written meanwhile is in memory: a machine that is switched off now loses it.
+    """
+    machine, kept = machine_of(unit), "/run/quartet-fault-kept"
+    on(
+        machine,
+        f"set -e; used=$(du -sm {folder} | cut -f1); [ $used -lt 1500 ] || {{ echo $used MB are too many for a tmpfs >&2; exit 1; }}\n"
+        f"systemctl stop {unit}; mkdir -p {kept}; mount --bind {folder} {kept}\n"
+        f"mount -t tmpfs -o size=$((used + 64))M,$(stat -c mode=%a,uid=%u,gid=%g {folder}) tmpfs {folder}\n"
+        f"cp -a --sparse=always {kept}/. {folder}/; systemctl start {unit}",
+    )
+    try:
+        yield
+    finally:
+        on(
+            machine,
+            f"set -e; systemctl stop {unit}; find {kept} -mindepth 1 -delete; cp -a --sparse=always {folder}/. {kept}/\n"
+            f"umount {folder} {kept}; rmdir {kept}; systemctl start {unit}",
+        )
+
+
+@contextmanager
+def full_disk(unit: str, folder: str) -> Iterator[None]:
+    """Take what the file system of a folder has left, but for 1 MB, and give it back at the end."""
+    machine = machine_of(unit)
+    on(machine, f"fallocate -l $(($(df --output=avail -k {folder} | tail -1) - 1024))K {folder}/filler")
+    try:
+        yield
+    finally:
+        on(machine, f"rm {folder}/filler")
 
 
 @contextmanager

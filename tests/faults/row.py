@@ -14,8 +14,11 @@ from faults import judge
 from faults.machines import IMAGES, INFERENCE, INFERENCES, PRODUCERS, machine_of, not_active, wait_until_active
 from phases import on_machine as on
 
-RATE = float(os.environ.get("FAULT_RATE", "240"))
+#: Images a second, and images at least: a row's load lasts as long as its fault.
+RATE = float(os.environ.get("FAULT_RATE", "200"))
 COUNT = int(os.environ.get("FAULT_IMAGES", "10000"))
+#: Whether the rows that can last for minutes do: many kills, long cuts and stops
+LONG = os.environ.get("FAULT_LONG") == "1"
 #: An operator must see within so many seconds which unit is affected, and why.
 SEEN_SECONDS = 30
 DRAIN_SECONDS = 900
@@ -50,13 +53,11 @@ class Row:
         assert not left, f"the lab was not drained before the fault: {left}"
         self.mark = audit("mark")
 
-    def load(self, *, lasting: float = 0, count: int = COUNT) -> None:
-        """Let the producers send a run; it takes `lasting` seconds or longer. Returns when the first images are acknowledged."""
-        self._count = count
-        rate = min(RATE, count / lasting) if lasting else RATE
-        self._rate = rate
-        say(f"{self.name}: run {self.run}, {count} images at {rate:.0f}/s")
-        self.order(rate)
+    def load(self, *, lasting: float) -> None:
+        """Let the producers send a run that takes `lasting` seconds or longer. Returns when the first images are acknowledged."""
+        self._count = max(COUNT, int(RATE * lasting))
+        say(f"{self.name}: run {self.run}, {self._count} images at {RATE:.0f}/s")
+        self.order(RATE)
         self.wait_for_status(PRODUCERS[0], rf"run {self.run}: [1-9]\d* of", 60)
 
     def order(self, rate: float) -> None:
@@ -98,7 +99,7 @@ class Row:
         """Note how long it takes from now until every unit is active and the readers are two seconds or less behind the load."""
         begin = time.monotonic()
         wait_until_active(300)
-        found = audit("wait", limit=int(2 * self._rate), seconds=DRAIN_SECONDS, readers=list(readers))
+        found = audit("wait", limit=int(2 * RATE), seconds=DRAIN_SECONDS, readers=list(readers))
         assert found["done"], f"not caught up after {DRAIN_SECONDS} s: {found}"
         self._recovered = max(self._recovered or 0, time.monotonic() - begin)
         say(f"caught up after {self._recovered:.0f} s")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 
 from faults import breaking
 from faults.machines import IMAGES, INFERENCE, INFERENCES, KAFKA, PRODUCERS, STREAM, UNITS, machine_of, wait_until_active
-from faults.row import Row
+from faults.row import LONG, Row
 from phases import DATABASE
 from phases import on_machine as on
 
@@ -54,46 +55,78 @@ def test_f5_the_database_is_killed(row: Begin) -> None:
     this.holds()
 
 
-def cut(this: Row, seconds: float) -> None:
-    """Cut each pair of machines that talk to each other for some time, then two of them in one direction."""
-    before = this.restarts()
-    for machine, other, only, unit, sign in (
-        ("vm2", "vm1", "", IMAGES, r"paused.*mongodb"),
-        ("vm2", "vm3", "", INFERENCES, r"paused.*kafka|waiting.*kafka"),
-        ("vm4", "vm3", "", INFERENCE, r"paused.*kafka|waiting.*kafka"),
-        ("vm2", "vm1", "input", INFERENCES, r"paused.*mongodb"),
-        ("vm4", "vm3", "output", INFERENCE, r"paused.*kafka|waiting.*kafka"),
-    ):
-        begin = time.time()
-        with breaking.partition(machine, other, seconds, only=only):
+def cut(this: Row, pairs: Sequence[tuple[str, Sequence[str]]], signs: Mapping[str, str], seconds: float, only: str = "") -> None:
+    """Cut machines off from others for some time; every unit in `signs` must tell it by its text."""
+    begin = time.time()
+    with ExitStack() as cuts:
+        for machine, others in pairs:
+            cuts.enter_context(breaking.partition(machine, *others, seconds=seconds, only=only))
+        for unit, sign in signs.items():
             this.sees(unit, sign, since=begin)
-        this.healed()
-    assert this.restarts() == before, "a watchdog fired, or a consumer gave up"
+        time.sleep(max(0.0, begin + seconds - time.time()))
+    this.healed()
 
 
 def test_f6_the_network_is_cut(row: Begin) -> None:
-    this = row("vm2-vm1, vm2-vm3, vm4-vm3 cut for 30 s, then vm1 to vm2 and vm4 to vm3 one way")
-    this.load(lasting=300)
-    cut(this, 30)
-    this.holds()
-
-
-def freeze_database(this: Row, seconds: float) -> None:
-    before, begin = this.restarts(), time.time()
-    with breaking.stopped(DATABASE):
-        this.sees(IMAGES, r"paused.*mongodb", since=begin)
-        this.sees(INFERENCES, r"paused.*mongodb", since=begin)
-        time.sleep(max(0, begin + seconds - time.time()))
-    this.healed()
-    assigned = on("vm2", f"journalctl -u {IMAGES} -u {INFERENCES} --since @{int(begin)} -o cat | grep 'assigned .* partitions' || true")
-    assert (this.restarts(), assigned) == (before, ""), "the group was rebalanced, or a watchdog fired"
+    longer = ", then all three for 330 s (a poll may take 300), both ways and one way" if LONG else ""
+    this = row(f"vm2-vm1, vm2-vm3, vm4-vm3 cut for 30 s, then vm1 to vm2 and vm4 to vm3 one way{longer}")
+    this.load(lasting=1020 if LONG else 240)
+    before = this.restarts()
+    no_database, no_kafka = r"paused.*mongodb", r"(paused|waiting).*kafka"
+    cut(this, [("vm2", ["vm1"])], {IMAGES: no_database}, 30)
+    cut(this, [("vm2", ["vm3"])], {INFERENCES: no_kafka}, 30)
+    cut(this, [("vm4", ["vm3"])], {INFERENCE: no_kafka}, 30)
+    cut(this, [("vm2", ["vm1"])], {INFERENCES: no_database}, 30, only="input")
+    cut(this, [("vm4", ["vm3"])], {INFERENCE: no_kafka}, 30, only="output")
+    if LONG:
+        for only in ("", "input"):
+            cut(this, [("vm2", ["vm1", "vm3"]), ("vm4", ["vm3"])], {IMAGES: "paused", INFERENCE: no_kafka}, 330, only=only)
+    assert this.restarts() == before, "a watchdog fired, or a consumer gave up"
     this.holds()
 
 
 def test_f7_the_database_is_slow(row: Begin) -> None:
-    this = row("the database stopped (SIGSTOP) for 60 s")
-    this.load(lasting=100)
-    freeze_database(this, 60)
+    stops = (60, 360) if LONG else (60,)
+    this = row(f"the database stopped (SIGSTOP) for {' s and for '.join(map(str, stops))} s")
+    this.load(lasting=sum(stops) + 40)
+    before, start = this.restarts(), time.time()
+    for seconds in stops:
+        begin = time.time()
+        with breaking.stopped(DATABASE):
+            this.sees(IMAGES, r"paused.*mongodb", since=begin)
+            this.sees(INFERENCES, r"paused.*mongodb", since=begin)
+            time.sleep(max(0, begin + seconds - time.time()))
+        this.healed()
+    assigned = on("vm2", f"journalctl -u {IMAGES} -u {INFERENCES} --since @{int(start)} -o cat | grep 'assigned .* partitions' || true")
+    assert (this.restarts(), assigned) == (before, ""), "the group was rebalanced, or a watchdog fired"
+    this.holds()
+
+
+def test_f11_the_brokers_disk_is_full(row: Begin) -> None:
+    this = row("the file system of Kafka's data filled for 30 s while the producers sent")
+    with breaking.small_disk(KAFKA, "/var/lib/kafka"):
+        this.load(lasting=90)
+        begin = time.time()
+        with breaking.full_disk(KAFKA, "/var/lib/kafka"):
+            this.sees(KAFKA, r"No space left on device", since=begin)
+            this.sees(IMAGES, r"(paused|waiting).*kafka", since=begin)
+            time.sleep(max(0, begin + 30 - time.time()))
+        this.healed()
+    this.holds()
+
+
+def test_f12_the_databases_disk_is_full(row: Begin) -> None:
+    this = row("the file system of the database's data filled for 30 s while images were stored")
+    folder = f"/var/lib/{DATABASE}" if DATABASE == "secantusdb" else "/var/lib/mongodb"
+    with breaking.small_disk(DATABASE, folder):
+        this.load(lasting=90)
+        begin = time.time()
+        with breaking.full_disk(DATABASE, folder):
+            this.sees(DATABASE, r"No space left on device", since=begin)
+            this.sees(IMAGES, r"paused.*mongodb", since=begin)
+            time.sleep(max(0, begin + 30 - time.time()))
+        this.healed()
+    this.holds()
 
 
 def test_f14_the_machines_reboot(row: Begin) -> None:
