@@ -16,13 +16,6 @@ _UNITS = {
     "vm3": ("kafka",),
     "vm4": ("quartet-inference",),
 }
-_LOOK = """
-for unit in {units}; do
-  group=/sys/fs/cgroup$(systemctl show -P ControlGroup "$unit")
-  [ "$group" != /sys/fs/cgroup ] || continue
-  echo "$unit $(sed -n 's/^usage_usec //p' "$group/cpu.stat") $(sed -n 's/^anon //p' "$group/memory.stat")"
-done
-"""
 
 
 def measure(words: Sequence[str]) -> list[Row]:
@@ -41,7 +34,7 @@ def measure(words: Sequence[str]) -> list[Row]:
             before = _look()
             _through(block)
             after = _look()
-            costs.append({unit: (after[unit][0] - before[unit][0]) / 1000 / block for unit in before})
+            costs.append({unit: 1000 * (after[unit][0] - before[unit][0]) / block for unit in before})
             memory.append({unit: after[unit][1] / 2**20 for unit in after})
             print(
                 f"{(at + 1) * block:>9,} images: {sum(costs[-1].values()):.2f} ms of CPU an image, {sum(memory[-1].values()):.0f} MiB",
@@ -85,10 +78,10 @@ def _stored() -> float:
 
 
 def _look() -> dict[str, tuple[float, float]]:
-    """Return microseconds of CPU and bytes of anonymous memory of each unit."""
+    """Return seconds of CPU and bytes of anonymous memory of each unit."""
     found = {}
     for machine, units in _UNITS.items():
-        for line in lab.on(machine, _LOOK.format(units=" ".join(units))).splitlines():
-            unit, cpu, memory = line.split()
-            found[unit] = (float(cpu), float(memory))
+        for line in lab.python(machine, "", "unit_costs.py", *units).splitlines():
+            unit, seconds, memory = line.split()
+            found[unit] = (float(seconds), float(memory))
     return found

@@ -80,7 +80,7 @@ def partition(machine: str, *others: str, seconds: float, only: str = "") -> Ite
 
 @contextmanager
 def small_disk(unit: str, folder: str) -> Iterator[None]:
-    """Keep a server's data on a file system of its own with 64 MB to spare (a tmpfs), so that it can be filled; copy it back at the end.
+    """Keep a server's data on a file system of its own with 400 MB to spare (a tmpfs), so that it can be filled; copy it back at the end.
 
     What is written meanwhile is in memory: a machine that is switched off now loses it.
     """
@@ -88,8 +88,8 @@ def small_disk(unit: str, folder: str) -> Iterator[None]:
     on(
         machine,
         f"set -e; used=$(du -sm {folder} | cut -f1); [ $used -lt 1500 ] || {{ echo $used MB are too many for a tmpfs >&2; exit 1; }}\n"
-        f"systemctl stop {unit}; mkdir -p {kept}; mount --bind {folder} {kept}\n"
-        f"mount -t tmpfs -o size=$((used + 64))M,$(stat -c mode=%a,uid=%u,gid=%g {folder}) tmpfs {folder}\n"
+        f"systemctl stop {unit}; mkdir -p {kept}; mount --bind --make-private {folder} {kept}\n"
+        f"mount -t tmpfs -o size=$((used + 400))M,$(stat -c mode=%a,uid=%u,gid=%g {folder}) tmpfs {folder}\n"
         f"cp -a --sparse=always {kept}/. {folder}/; systemctl start {unit}",
     )
     try:

@@ -136,6 +136,7 @@ class Row:
             "what": self.what,
             "seen": self.seen,
             "messages": len(case.acknowledged),
+            "rate": round(RATE),
             "sent_again": case.sent_again,
             "lost": len(case.lost),
             "duplicated": len(case.doubled),

@@ -13,7 +13,7 @@ from phases import on_machine as on
 
 FILE, PAGE = ROOT / "docs/faults.json", ROOT / "docs/faults.md"
 BEGIN, END = "<!-- made by `make test-faults` -->", "<!-- end -->"
-HEAD = "| row | what was done | messages | lost | stored twice | sent again | seconds to recover | what an operator saw |"
+HEAD = "| row | what was done | messages | images/s | lost | stored twice | sent again | seconds to recover | what an operator saw |"
 
 
 def server() -> str:
@@ -33,6 +33,7 @@ def line(row: dict[str, Any]) -> str:
         row["name"],
         row["what"],
         f"{row['messages']:,}",
+        row.get("rate"),
         row["lost"],
         row["duplicated"],
         f"{row['sent_again']:,}",
