@@ -21,5 +21,5 @@ for process in Path("/proc").glob("[0-9]*"):
     for unit in {wanted[name] for name in (group.rpartition("/")[2] for group in groups) if name in wanted}:
         seconds[unit] += sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
         memory[unit] += sum(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("RssAnon:"))
-for unit in seconds:
-    print(unit, seconds[unit], memory[unit])
+for unit, used in seconds.items():
+    print(unit, used, memory[unit])

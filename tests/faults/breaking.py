@@ -87,7 +87,7 @@ def small_disk(unit: str, folder: str) -> Iterator[None]:
     machine, kept = machine_of(unit), "/run/quartet-fault-kept"
     on(
         machine,
-        f"set -e; used=$(du -sm {folder} | cut -f1); [ $used -lt 1500 ] || {{ echo $used MB are too many for a tmpfs >&2; exit 1; }}\n"
+        f"set -e; used=$(du -sm {folder} | cut -f1); [ $used -lt 4000 ] || {{ echo $used MB are too many for a tmpfs >&2; exit 1; }}\n"
         f"systemctl stop {unit}; mkdir -p {kept}; mount --bind --make-private {folder} {kept}\n"
         f"mount -t tmpfs -o size=$((used + 400))M,$(stat -c mode=%a,uid=%u,gid=%g {folder}) tmpfs {folder}\n"
         f"cp -a --sparse=always {kept}/. {folder}/; systemctl start {unit}",

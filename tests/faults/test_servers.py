@@ -68,9 +68,9 @@ def cut(this: Row, pairs: Sequence[tuple[str, Sequence[str]]], signs: Mapping[st
 
 
 def test_f6_the_network_is_cut(row: Begin) -> None:
-    longer = ", then all three for 330 s (a poll may take 300), both ways and one way" if LONG else ""
+    longer = ", then all three at once for 330 s (a poll may take 300)" if LONG else ""
     this = row(f"vm2-vm1, vm2-vm3, vm4-vm3 cut for 30 s, then vm1 to vm2 and vm4 to vm3 one way{longer}")
-    this.load(lasting=1020 if LONG else 240)
+    this.load(lasting=600 if LONG else 240)
     before = this.restarts()
     no_database, no_kafka = r"paused.*mongodb", r"(paused|waiting).*kafka"
     cut(this, [("vm2", ["vm1"])], {IMAGES: no_database}, 30)
@@ -79,8 +79,7 @@ def test_f6_the_network_is_cut(row: Begin) -> None:
     cut(this, [("vm2", ["vm1"])], {INFERENCES: no_database}, 30, only="input")
     cut(this, [("vm4", ["vm3"])], {INFERENCE: no_kafka}, 30, only="output")
     if LONG:
-        for only in ("", "input"):
-            cut(this, [("vm2", ["vm1", "vm3"]), ("vm4", ["vm3"])], {IMAGES: "paused", INFERENCE: no_kafka}, 330, only=only)
+        cut(this, [("vm2", ["vm1", "vm3"]), ("vm4", ["vm3"])], {IMAGES: "paused", INFERENCE: no_kafka}, 330)
     assert this.restarts() == before, "a watchdog fired, or a consumer gave up"
     this.holds()
 

@@ -212,19 +212,21 @@ def test_a_reboot_keeps_it(host):
     assert host.service("quartet-firewall").is_running
 
 
-def test_another_active_firewall_is_refused(host):
-    host.check_output(
-        "DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ufw && ufw allow 22/tcp && ufw --force enable"
-    )
+@pytest.mark.parametrize(
+    ("other", "on", "off"),
+    [("ufw", "ufw allow 22/tcp && ufw --force enable", "ufw disable"), ("firewalld", "true", "systemctl disable --now firewalld")],
+)
+def test_another_active_firewall_is_refused(host, other, on, off):
+    host.check_output(f"DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends {other} && {on}")
     try:
         before = host.check_output(OURS)
         status, output = converge()
         assert status != 0
-        assert "mol-firewall has an active firewall of its own (ufw)" in output
+        assert f"mol-firewall has an active firewall of its own ({other})" in output
         assert "quartet_firewall: false" in output
         assert host.check_output(OURS) == before
     finally:
-        host.check_output("ufw disable")
+        host.check_output(off)
     # installed, but switched off
     assert converge()[0] == 0
 

@@ -22,7 +22,7 @@ class EndAtPanic(logging.Handler):
         if record.exc_info and "WT_PANIC" in str(record.exc_info[1]):
             print("the storage engine has given up, and said above why: ending, to be started again", file=sys.stderr, flush=True)
             # closing would wait for the engine
-            os._exit(os.EX_IOERR)
+            os._exit(os.EX_OSERR)
 
 
 if __name__ == "__main__":
