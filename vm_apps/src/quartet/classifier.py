@@ -86,10 +86,6 @@ class Classifier:
 
     def logits(self, images: Sequence[bytes]) -> torch.Tensor:
         """Classify images of 3,072 bytes (uint8, planar RGB); return float32 logits on the CPU, shape (n, 10)."""
-        if self.device == "cpu":
-            # The threads wait for each other at every layer. For one image that costs more than it gives, and far more where other
-            # processes want the cores: the slowest of 20 took 19 ms on two threads, 13 ms on one.
-            torch.set_num_threads(1 if len(images) == 1 else self.threads)
         with torch.inference_mode():
             pixels = torch.frombuffer(bytearray(b"".join(images)), dtype=torch.uint8).view(-1, 3, 32, 32)
             batch = pixels.to(self.device).float().sub_(self._offset).mul_(self._scale)
