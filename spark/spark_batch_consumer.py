@@ -18,10 +18,10 @@ import results_files
 import spark_session
 from job_settings import BatchSettings
 from pyspark.sql import functions as f
+from quartet import mongodb_client
 from quartet.counting import Totals
 from quartet.exit_codes import ExitCode, QuartetError
 from quartet.kafka_client import Unavailable
-from quartet.mongodb_client import connect, translated
 from quartet.service import configure_logging, fail
 from quartet.settings import load, password
 from results import Results
@@ -39,9 +39,9 @@ def counts(inferences: DataFrame, model: str) -> DataFrame:
     return counted.groupBy("producer_id").agg(f.count("*").alias("total_count"), incorrect.alias("incorrect_count"))
 
 
-def read(spark: SparkSession, settings: BatchSettings, secret: str) -> dict[int, Totals]:
+def read(spark: SparkSession, settings: BatchSettings, secret: str, server: str) -> dict[int, Totals]:
     """Return each producer's totals."""
-    source = spark.read.format("mongodb").options(**mongodb_source.options(settings.mongodb, secret, settings.collections))
+    source = spark.read.format("mongodb").options(**mongodb_source.options(settings.mongodb, secret, settings.collections, server))
     rows = counts(source.schema(mongodb_source.SCHEMA).load(), settings.model).collect()
     return {row.producer_id: Totals(row.total_count, row.incorrect_count) for row in rows}
 
@@ -51,13 +51,12 @@ def run(settings: BatchSettings) -> dict[int, Totals]:
     secret = password("mongodb-password")
     output = Path(settings.output_directory)
     output.mkdir(parents=True, exist_ok=True)
-    with connect(settings.mongodb, secret, app="quartet-spark-batch") as client:
+    with mongodb_client.connect(settings.mongodb, secret, app="quartet-spark-batch") as client:
         # before the seconds that Spark needs to start: a database that is away is named at once
-        with translated():
-            client.admin.command("ping")
+        server = mongodb_client.server(client)
         spark = spark_session.start("quartet-batch", settings.cluster, {"spark.sql.shuffle.partitions": "1"})
         try:
-            totals = read(spark, settings, secret)
+            totals = read(spark, settings, secret, server)
         finally:
             spark.stop()
         collection = client[settings.collections.results_database][settings.collections.batch_collection]

@@ -31,7 +31,9 @@ from quartet import mongodb_client  # noqa: E402
 
 settings = BatchSettings.model_validate({**json.loads(Path("/etc/quartet/spark_jobs/batch.json").read_text()), **given["settings"]})
 password = (credentials / "mongodb-password").read_text().strip()
-collection = mongodb_client.connect(settings.mongodb, password, app="bench")[settings.collections.results_database]["images"]
+client = mongodb_client.connect(settings.mongodb, password, app="bench")
+server = mongodb_client.server(client)
+collection = client[settings.collections.results_database]["images"]
 PIPELINE = [
     {"$match": {"model": settings.model, "actual_value": {"$ne": None}}},
     {
@@ -49,17 +51,17 @@ counted: list[float] = []
 aggregated: list[float] = []
 try:
     # once untimed: the executor starts, and both sides' pages are in the server's cache
-    job.read(spark, settings, password)
+    job.read(spark, settings, password, server)
     for _ in range(given["rounds"]):
         begin = time.monotonic()
-        ours = job.read(spark, settings, password)
+        ours = job.read(spark, settings, password, server)
         middle = time.monotonic()
         theirs = {row["_id"]: (row["total"], row["incorrect"]) for row in collection.aggregate(PIPELINE)}
         counted.append(middle - begin)
         aggregated.append(time.monotonic() - middle)
         if {key: tuple(value) for key, value in ours.items()} != theirs:
             sys.exit(f"the counts differ: {ours} and {theirs}")
-    source = spark.read.format("mongodb").options(**mongodb_source.options(settings.mongodb, password, settings.collections))
+    source = spark.read.format("mongodb").options(**mongodb_source.options(settings.mongodb, password, settings.collections, server))
     counts = job.counts(source.schema(mongodb_source.SCHEMA).load(), settings.model)
     plan = counts._jdf.queryExecution().executedPlan().toString()
 finally:
