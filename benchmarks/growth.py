@@ -34,6 +34,8 @@ def measure(words: Sequence[str]) -> list[Row]:
             before = _look()
             _through(block)
             after = _look()
+            if again := [unit for unit in before if after.get(unit, (0.0, 0.0))[0] < before[unit][0]]:
+                raise SystemExit(f"started again meanwhile, so that nothing can be compared: {', '.join(again)}; its journal says why")
             costs.append({unit: 1000 * (after[unit][0] - before[unit][0]) / block for unit in before})
             memory.append({unit: after[unit][1] / 2**20 for unit in after})
             print(
