@@ -116,3 +116,20 @@ def test_acknowledged_writes_survive_a_kill(ask, host):
             assert answer["result"] == 1
             return
     raise AssertionError(answer)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [("WT_PANIC: WiredTiger library panic", os.EX_OSERR), ("WT_ROLLBACK: conflict between concurrent operations", 0)]
+)
+def test_the_server_ends_when_its_storage_engine_has_given_up(host, error, status):
+    script = f"""
+import logging, sys
+sys.path.insert(0, "/opt/quartet/secantusdb")
+import secantusd
+logging.getLogger("secantus").addHandler(secantusd.EndAtPanic())
+try:
+    raise RuntimeError("{error}")
+except RuntimeError:
+    logging.getLogger("secantus.server").exception("unhandled error on connection 1")
+"""
+    assert host.run("/opt/quartet/secantusdb/current/bin/python -c %s", script).rc == status
