@@ -20,7 +20,11 @@ class EndAtPanic(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Look at the cause that was logged."""
         if record.exc_info and "WT_PANIC" in str(record.exc_info[1]):
-            print("the storage engine has given up, and said above why: ending, to be started again", file=sys.stderr, flush=True)
+            print(
+                "the storage engine has given up; the lines above say why (disk full: make space). Ending, to be started again",
+                file=sys.stderr,
+                flush=True,
+            )
             # closing would wait for the engine
             os._exit(os.EX_OSERR)
 
