@@ -43,12 +43,12 @@ def drop_in(unit: str, text: str) -> Iterator[None]:
 
 
 @contextmanager
-def failpoint(unit: str, point: str, kind: str, times: int = 1) -> Iterator[None]:
-    """Arm a failpoint of a consumer (quartet.failpoints)."""
+def failpoint(unit: str, point: str, kind: str) -> Iterator[None]:
+    """Arm a failpoint of a consumer (quartet.failpoints), for one time."""
     machine, marker = machine_of(unit), f"/var/lib/{unit.partition('@')[0]}/failpoint"
     on(machine, f"rm -f {marker}")
     try:
-        with drop_in(unit, f"Environment=QUARTET_FAILPOINT={point}:{kind}:{times}"):
+        with drop_in(unit, f"Environment=QUARTET_FAILPOINT={point}:{kind}:1"):
             yield
     finally:
         on(machine, f"rm -f {marker}", check=False)
@@ -82,12 +82,13 @@ def partition(machine: str, *others: str, seconds: float, only: str = "") -> Ite
 def small_disk(unit: str, folder: str) -> Iterator[None]:
     """Keep a server's data on a file system of its own with 400 MB to spare (a tmpfs), so that it can be filled; copy it back at the end.
 
-    What is written meanwhile is in memory: a machine that is switched off now loses it.
+    What is written meanwhile is in the VM's memory, which must have room for all of it; a VM that is switched off now loses it.
     """
     machine, kept = machine_of(unit), "/run/quartet-fault-kept"
     on(
         machine,
-        f"set -e; used=$(du -sm {folder} | cut -f1); [ $used -lt 4000 ] || {{ echo $used MB are too many for a tmpfs >&2; exit 1; }}\n"
+        f"set -e; used=$(du -sm {folder} | cut -f1)\n"
+        f"[ $used -lt 400 ] || {{ echo $used MB of data are too many for the memory of a VM: run this row on a new lab >&2; exit 1; }}\n"
         f"systemctl stop {unit}; mkdir -p {kept}; mount --bind --make-private {folder} {kept}\n"
         f"mount -t tmpfs -o size=$((used + 400))M,$(stat -c mode=%a,uid=%u,gid=%g {folder}) tmpfs {folder}\n"
         f"cp -a --sparse=always {kept}/. {folder}/; systemctl start {unit}",

@@ -101,33 +101,6 @@ def test_f7_the_database_is_slow(row: Begin) -> None:
     this.holds()
 
 
-def test_f11_the_brokers_disk_is_full(row: Begin) -> None:
-    this = row("the file system of Kafka's data filled for 30 s while the producers sent")
-    with breaking.small_disk(KAFKA, "/var/lib/kafka"):
-        this.load(lasting=90)
-        begin = time.time()
-        with breaking.full_disk(KAFKA, "/var/lib/kafka"):
-            this.sees(KAFKA, r"No space left on device", since=begin)
-            this.sees(IMAGES, r"(paused|waiting).*kafka", since=begin)
-            time.sleep(max(0, begin + 30 - time.time()))
-        this.healed()
-    this.holds()
-
-
-def test_f12_the_databases_disk_is_full(row: Begin) -> None:
-    this = row("the file system of the database's data filled for 30 s while images were stored")
-    folder = f"/var/lib/{DATABASE}" if DATABASE == "secantusdb" else "/var/lib/mongodb"
-    with breaking.small_disk(DATABASE, folder):
-        this.load(lasting=90)
-        begin = time.time()
-        with breaking.full_disk(DATABASE, folder):
-            this.sees(DATABASE, r"No space left on device", since=begin)
-            this.sees(IMAGES, r"paused.*mongodb", since=begin)
-            time.sleep(max(0, begin + 30 - time.time()))
-        this.healed()
-    this.holds()
-
-
 def test_f14_the_machines_reboot(row: Begin) -> None:
     this = row("each machine rebooted in turn, then all of them at once, in random order")
     this.load(lasting=150)
