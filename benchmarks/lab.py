@@ -13,8 +13,10 @@ from typing import Any, Final
 from benchmarks.results import ROOT
 from tests.phases import on_machine, run
 
+#: Spark's two jobs on vm2
+SPARK: Final = "quartet-spark-batch.timer quartet-spark-stream"
 #: Units of vm2 that compute whenever inferences arrive
-COUNTING: Final = "quartet-spark-batch.timer quartet-spark-stream quartet-db-consumer@images quartet-db-consumer@inferences"
+COUNTING: Final = f"{SPARK} quartet-db-consumer@images quartet-db-consumer@inferences"
 #: Producers of the measures, apart from those of an inventory
 _FIRST_ID: Final = 9001
 _FIRST_PORT: Final = 9391

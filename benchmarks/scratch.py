@@ -51,4 +51,4 @@ def secrets() -> dict[str, Any]:
 
 def _database(verb: str) -> None:
     given = {"admin": secrets()["mongodb_admin_password"], "user": secrets()["mongodb_db_consumer_password"], "host": MACHINES["vm1"]}
-    lab.python("vm1", "mongodb", "scratch_database.py", verb, DATABASE, USER, given=given)
+    lab.python("vm1", "mongodb", "scratch_database.py", verb, DATABASE, USER, given=given, seconds=1800)
