@@ -36,6 +36,23 @@ def test_it_classifies():
     assert torch.allclose(half.logits([GREY]).softmax(1), full.logits([GREY]).softmax(1), atol=0.1)
 
 
+def test_an_image_that_comes_alone_has_as_many_threads_as_a_warm_up_found_fastest(monkeypatch):
+    before = torch.get_num_threads()
+    full = classifier.Classifier(SHIPPED, SHA256, device="cpu", dtype="float32", threads=2)
+    used = []
+    net = full._net
+    monkeypatch.setattr(full, "_net", lambda batch: (used.append((len(batch), torch.get_num_threads())), net(batch))[1])
+    full.warm_up(3)
+    assert full.threads_alone in {1, 2}
+    assert {(1, 1), (1, 2), (3, 2)} <= set(used)
+    used.clear()
+    full.threads_alone = 1
+    full.classify([GREY])
+    full.classify([GREY, GREY])
+    assert used == [(1, 1), (2, 2)]
+    torch.set_num_threads(before)
+
+
 def test_folding_the_norms_changes_nothing():
     _, net = classifier.load(SHIPPED, SHA256)
     images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
