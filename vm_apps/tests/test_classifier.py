@@ -36,13 +36,14 @@ def test_it_classifies():
     assert torch.allclose(half.logits([GREY]).softmax(1), full.logits([GREY]).softmax(1), atol=0.1)
 
 
-def test_an_image_that_comes_alone_has_as_many_threads_as_a_warm_up_found_fastest(monkeypatch):
+def test_an_image_that_comes_alone_has_as_many_threads_as_were_found_fastest(monkeypatch):
     before = torch.get_num_threads()
     full = classifier.Classifier(SHIPPED, SHA256, device="cpu", dtype="float32", threads=2)
     used = []
     net = full._net
     monkeypatch.setattr(full, "_net", lambda batch: (used.append((len(batch), torch.get_num_threads())), net(batch))[1])
     full.warm_up(3)
+    full.choose_threads_alone()
     assert full.threads_alone in {1, 2}
     assert {(1, 1), (1, 2), (3, 2)} <= set(used)
     used.clear()

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Images classified with each number of threads, to find which is faster for one alone
 _TRIALS = 9
+_GREY = bytes([128]) * contracts.IMAGE_BYTES
 
 
 def network() -> torch.nn.Module:
@@ -75,7 +77,7 @@ class Classifier:
         if device == "cpu":
             torch.set_num_threads(threads or _cpus())
         self.threads = torch.get_num_threads()
-        #: Threads for an image that comes alone: 1 where a warm-up found that to be faster
+        #: Threads for an image that comes alone: 1 where `choose_threads_alone` found that to be faster
         self.threads_alone = self.threads
         self.device = device
         self.dtype = ("bfloat16" if has_bfloat16(device) else "float32") if dtype == "auto" else dtype
@@ -117,15 +119,14 @@ class Classifier:
 
     def warm_up(self, batch_size: int) -> None:
         """Classify grey images, one and a whole batch, so that what can fail fails now and not at the first record."""
-        grey = bytes([128]) * contracts.IMAGE_BYTES
         for n in (1, batch_size):
-            if not bool(self.logits([grey] * n).isfinite().all()):
+            if not bool(self.logits([_GREY] * n).isfinite().all()):
                 raise ModelError(f"the model's logits are not finite in {self.dtype}")
-        if self.device == "cpu" and self.threads > 1:
-            self._choose_threads_alone([grey])
 
-    def _choose_threads_alone(self, image: Sequence[bytes]) -> None:
+    def choose_threads_alone(self) -> None:
         """Find out whether waking the other threads for one image costs more than they save; on few cores it does."""
+        if self.device != "cpu" or self.threads == 1:
+            return
         found = {}
         for threads in (1, self.threads):
             self.threads_alone = threads
@@ -134,7 +135,7 @@ class Classifier:
                 # they fall asleep between two images that come alone, so here too
                 time.sleep(0.01)
                 begin = time.perf_counter()
-                self.logits(image)
+                self.logits([_GREY])
                 seconds.append(time.perf_counter() - begin)
             found[threads] = 1000 * median(seconds)
         self.threads_alone = min(found, key=lambda threads: found[threads])

@@ -203,6 +203,7 @@ def run(arguments: argparse.Namespace) -> int:
     service.status("loading the model", now=True)
     model = Classifier(options.model_file, options.model_sha256, options.device, options.dtype, options.threads)
     model.warm_up(min(options.batch_size, CHUNK))
+    model.choose_threads_alone()
     where = f"{model.device_name} ({model.dtype}" + (f", {model.threads} threads)" if model.device == "cpu" else ")")
     metrics.serve(options.metrics_port)
     metrics.BUILD.labels("inference", __version__, f"{model.description.model} {where}").set(1)
