@@ -27,8 +27,9 @@ def measure(words: Sequence[str]) -> list[Row]:
     found = json.loads(printed.splitlines()[-1])
     print(found["scan"])
     sides = {"Spark s": found["counted"], "database's aggregation s": found["aggregated"]}
-    allowed = [int(word) for word in lab.on("vm1", "systemctl show -P MemoryMax secantusdb mongod").split() if word.isdigit()]
-    note = f"without the {found['start']:.0f} s that Spark's driver needs to start; the database may use {min(allowed) / 2**20:,.0f} MiB"
+    limits = [int(word) for word in lab.on("vm1", "systemctl show -P MemoryMax secantusdb mongod").split() if word.isdigit()]
+    memory = f"{min(limits) / 2**20:,.0f} MiB" if limits else "all memory"
+    note = f"without the {found['start']:.0f} s that Spark's driver needs to start; the database may use {memory}"
     return [
         Row(
             "spark_batch",
