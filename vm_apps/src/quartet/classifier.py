@@ -6,9 +6,11 @@ import logging
 import os
 import platform
 import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -17,10 +19,8 @@ import torchvision
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from quartet import contracts
+from quartet.cuda_forward import CudaForward
 from quartet.model import Description, ModelError, Prediction, describe, read
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 log = logging.getLogger(__name__)
 
@@ -70,48 +70,63 @@ class Classifier:
     ) -> None:
         self.description, net = load(path, sha256)
 
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        elif device.startswith("cuda") and not torch.cuda.is_available():
-            raise ModelError(f"device {device} is set, but torch {torch.__version__} sees no GPU (driver too old?)")
+        self.device = device = chosen_device(device)
         if device == "cpu":
             torch.set_num_threads(threads or _cpus())
         self.threads = torch.get_num_threads()
         #: Threads for an image that comes alone: 1 where `choose_threads_alone` found that to be faster
         self.threads_alone = self.threads
-        self.device = device
         self.dtype = ("bfloat16" if has_bfloat16(device) else "float32") if dtype == "auto" else dtype
         self._dtype: torch.dtype = getattr(torch, self.dtype)
-        net = fuse(net).to(device=device, dtype=self._dtype, memory_format=torch.channels_last)
-        self._net: torch.nn.Module = net
+        self._net: torch.nn.Module = fuse(net).to(device=device, dtype=self._dtype, memory_format=torch.channels_last)
         mean, std = self.description.mean, self.description.std
         self._offset = torch.tensor(mean, device=device).mul(255).view(1, 3, 1, 1)
         self._scale = torch.tensor(std, device=device).mul(255).reciprocal().view(1, 3, 1, 1)
+        self._cuda = CudaForward(self._forward, exact=self.dtype == "float32") if device == "cuda" else None
 
     @property
     def device_name(self) -> str:
         """The GPU's or the CPU's name, as people know it."""
-        if self.device.startswith("cuda"):
-            return str(torch.cuda.get_device_name(self.device))
-        return _cpu_name()
+        return device_name(self.device)
 
     def logits(self, images: Sequence[bytes]) -> torch.Tensor:
         """Classify images of 3,072 bytes (uint8, planar RGB); return float32 logits on the CPU, shape (n, 10)."""
-        threads = self.threads_alone if len(images) == 1 else self.threads
-        if self.device == "cpu" and torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        with torch.inference_mode():
-            pixels = torch.frombuffer(bytearray(b"".join(images)), dtype=torch.uint8).view(-1, 3, 32, 32)
-            batch = pixels.to(self.device).float().sub_(self._offset).mul_(self._scale)
-            batch = batch.to(dtype=self._dtype, memory_format=torch.channels_last)
-            result: torch.Tensor = self._net(batch)
-            return result.float().cpu()
+        return self._begin(images)()
 
     def classify(self, images: Sequence[bytes]) -> list[Prediction]:
         """Classify images of 3,072 bytes (uint8, planar RGB)."""
-        if not images:
-            return []
-        best = self.logits(images).softmax(1).max(1)
+        return next(self.classify_batches([images])) if images else []
+
+    def classify_batches(self, batches: Iterable[Sequence[bytes]]) -> Iterator[list[Prediction]]:
+        """Classify batches, none of them empty, in their order; a GPU computes one while the next is on its way to it."""
+        ahead = 1 if self._cuda else 0
+        begun: deque[Callable[[], torch.Tensor]] = deque()
+        for batch in batches:
+            begun.append(self._begin(batch))
+            if len(begun) > ahead:
+                yield self._predictions(begun.popleft()())
+        while begun:
+            yield self._predictions(begun.popleft()())
+
+    def _begin(self, images: Sequence[bytes]) -> Callable[[], torch.Tensor]:
+        """Begin to classify; return what waits for the logits."""
+        if self._cuda:
+            return self._cuda.begin(images)
+        threads = self.threads_alone if len(images) == 1 else self.threads
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        with torch.inference_mode():
+            logits = self._forward(torch.frombuffer(bytearray(b"".join(images)), dtype=torch.uint8).view(-1, contracts.IMAGE_BYTES))
+        return lambda: logits
+
+    def _forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return float32 logits (n x 10) of images (uint8, n x 3,072) on the device where both lie."""
+        batch = pixels.view(-1, 3, contracts.IMAGE_SIDE, contracts.IMAGE_SIDE).float().sub_(self._offset).mul_(self._scale)
+        logits: torch.Tensor = self._net(batch.to(dtype=self._dtype, memory_format=torch.channels_last))
+        return logits.float()
+
+    def _predictions(self, logits: torch.Tensor) -> list[Prediction]:
+        best = logits.softmax(1).max(1)
         return [
             Prediction(self.description.classes[i], confidence)
             for confidence, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)
@@ -119,6 +134,8 @@ class Classifier:
 
     def warm_up(self, batch_size: int) -> None:
         """Classify grey images, one and a whole batch, so that what can fail fails now and not at the first record."""
+        if self._cuda:
+            self._cuda.prepare(batch_size)
         for n in (1, batch_size):
             if not bool(self.logits([_GREY] * n).isfinite().all()):
                 raise ModelError(f"the model's logits are not finite in {self.dtype}")
@@ -159,16 +176,37 @@ def fuse(net: torch.nn.Module) -> torch.nn.Module:
     return net
 
 
+def chosen_device(device: str) -> str:
+    """Return cpu or cuda: `auto` is the GPU where torch sees one.
+
+    Raises:
+        ModelError: cuda is wanted, and torch sees no GPU.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        built = f"was built for CUDA {torch.version.cuda}" if torch.version.cuda else "was built without CUDA"
+        raise ModelError(
+            f"device cuda is set, but torch {torch.__version__}, which {built}, sees no GPU: look at `nvidia-smi`, the driver's age and, in "
+            f"a unit, inference_gpu (it opens the NVIDIA devices); or set the device to cpu"
+        )
+    return device
+
+
+def device_name(device: str) -> str:
+    """Return the GPU's or the CPU's name, as people know it."""
+    return str(torch.cuda.get_device_name(device)) if device == "cuda" else _cpu_name()
+
+
 def has_bfloat16(device: str) -> bool:
     """Whether the device computes in bfloat16 itself; where it is only emulated, float32 is faster."""
-    if device.startswith("cuda"):
+    if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     flags = _cpu_flags()
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & flags)
 
 
 def _cpus() -> int:
-
     return len(os.sched_getaffinity(0))
 
 
@@ -185,5 +223,4 @@ def _cpu_flags() -> set[str]:
 
 
 def _cpu_name() -> str:
-
     return _cpuinfo("model name") or platform.machine()

@@ -10,7 +10,7 @@ import argparse
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from kafka import errors as kafka_errors
@@ -33,8 +33,8 @@ _LINGER_MS: Final = 2
 class Model(Protocol):
     """What classifies (quartet.classifier.Classifier)."""
 
-    def classify(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Return a prediction for each image of 3,072 bytes."""
+    def classify_batches(self, batches: Iterable[Sequence[bytes]]) -> Iterator[list[Prediction]]:
+        """Yield the predictions of each batch of images of 3,072 bytes."""
 
 
 class Sending:
@@ -105,8 +105,10 @@ class Classify:
             self._producer = self._connect()
         good = self._decode(records)
         futures = []
-        for start in range(0, len(good), CHUNK):
-            futures += self._classify(good[start : start + CHUNK])
+        chunks = [good[start : start + CHUNK] for start in range(0, len(good), CHUNK)]
+        payloads = ([image.payload for image, _ in chunk] for chunk in chunks)
+        for chunk, predictions in zip(chunks, self._model.classify_batches(payloads), strict=True):
+            futures += self._send(chunk, predictions)
             self._alive()
         self._classified += len(good)
         return Sending(futures, [image.captured_at for image, _ in good], self._topic, self._drop_producer)
@@ -130,8 +132,7 @@ class Classify:
                 metrics.SKIPPED.labels(error.cause.value).inc()
         return good
 
-    def _classify(self, images: Sequence[tuple[contracts.Image, int]]) -> list[Any]:
-        predictions = self._model.classify([image.payload for image, _ in images])
+    def _send(self, images: Sequence[tuple[contracts.Image, int]], predictions: Sequence[Prediction]) -> list[Any]:
         inferred_at = self._clock()
         futures = []
         try:

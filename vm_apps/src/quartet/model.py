@@ -178,21 +178,23 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def check(path: Path | str) -> list[str]:
-    """Check a file and say what it is, in lines for people; with torch at hand it is tried too.
+def check(path: Path | str, device: str = "cpu") -> list[str]:
+    """Check a file and say what it is, in lines for people; with torch at hand it is tried too, on a device (auto, cpu or cuda).
 
-    ModelError if it does not fit.
+    ModelError if it does not fit, or if there is no such device.
     """
     data, sha256 = read(path)
     description = describe(data, sha256)
     try:
         from quartet import classifier  # noqa: PLC0415 (torch is where images are classified, a file is checked anywhere)
     except ModuleNotFoundError:
+        if device == "cuda":
+            raise ModelError("cannot be tried on a GPU: torch is not installed here; use the environment of the inference VM") from None
         tried = "not tried: torch is not installed here"
     else:
-        trial = classifier.Classifier(path, sha256, device="cpu")
+        trial = classifier.Classifier(path, sha256, device=device)
         trial.warm_up(2)
-        tried = f"logits are finite in {trial.dtype} on the CPU"
+        tried = f"logits are finite in {trial.dtype} on {trial.device_name}"
     numbers = {"mean": description.mean, "std": description.std}
     return [
         f"file           {path}",

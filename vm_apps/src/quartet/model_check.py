@@ -12,9 +12,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `quartet model`."""
     parser.add_argument("action", choices=["check"])
     parser.add_argument("file", metavar="FILE", help="weights as safetensors")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="cpu", help="where to try it (default %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check a file and print what it is."""
-    print("\n".join(model.check(arguments.file)))
+    print("\n".join(model.check(arguments.file, arguments.device)))
     return ExitCode.OK
