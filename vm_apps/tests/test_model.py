@@ -9,7 +9,7 @@ import pytest
 from quartet import contracts, model
 
 SHIPPED = Path(__file__).parents[1] / "models" / "resnet18_cifar10.safetensors"
-SHA256 = "10108b72c3ffba4925f41d727fe824d0406b889a813015a616829c6e0eae8da3"
+SHA256 = "63d52f7df596564bb0e47f3f266fb505d9bb98e1b2d775d8764bdcdd9b676ff9"
 
 
 @pytest.fixture(scope="module")
