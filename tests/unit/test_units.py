@@ -1,0 +1,88 @@
+"""What every unit of the roles has: it starts after what it needs at boot, and nothing that listens starts without the firewall."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = sorted(ROOT.glob("roles/*/templates/*.service.j2"))
+# What needs folders of its own in /tmp or /run, or mounts: none of them is to be had while the root is read-only
+SANDBOX = re.compile(r"^(Private|Protect|ReadWritePaths|StateDirectory|RuntimeDirectory|DynamicUser|LoadCredential)", re.MULTILINE)
+# The units that each template becomes; the apps' are in the roles' variables.
+NAMES = {
+    "kafka.service.j2": ["kafka.service"],
+    "mongod.service.j2": ["mongod.service"],
+    "secantusdb.service.j2": ["secantusdb.service"],
+    "spark-daemon.service.j2": ["spark-master.service", "spark-worker.service"],
+    "job.service.j2": ["quartet-spark-stream.service", "quartet-spark-batch.service"],
+    "app.service.j2": [
+        f"{unit['name']}{'@' if unit.get('instantiated') else ''}.service"
+        for path in ROOT.glob("roles/*/vars/main.yml")
+        for name, unit in yaml.safe_load(path.read_text()).items()
+        if name == f"_{path.parent.parent.name}_unit" and isinstance(unit, dict)
+    ],
+    "quartet-firewall.service.j2": [],
+}
+
+
+@cache
+def guarded(inventory: str) -> dict[str, list[str]]:
+    """Let Ansible compute from an inventory which units of each host wait for the firewall; no VM is contacted."""
+    result = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "ansible"),
+            *("-i", str(ROOT / "inventory" / inventory), "--playbook-dir", "playbooks", "quartet"),
+            *("-m", "debug", "-a", "var=firewall_guarded_units"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"},
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    (task,) = json.loads(result.stdout)["plays"][0]["tasks"]
+    return {host: found["firewall_guarded_units"] for host, found in task["hosts"].items()}
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_a_confined_unit_does_not_start_before_the_file_systems(template: Path) -> None:
+    text = template.read_text()
+    if "DefaultDependencies=no" in text and SANDBOX.search(text):
+        (after,) = re.findall(r"^After=(.*)$", text, re.MULTILINE)
+        assert "local-fs.target" in after.split()
+
+
+def test_no_unit_is_forgotten() -> None:
+    assert {path.name for path in TEMPLATES} == NAMES.keys()
+    assert len(NAMES["app.service.j2"]) == 3
+
+
+def test_every_server_and_app_waits_for_the_firewall() -> None:
+    (units,) = guarded("single").values()
+    assert sorted(units) == sorted(name for names in NAMES.values() for name in names)
+
+
+def test_a_vm_has_the_units_of_its_groups() -> None:
+    units = guarded("lab")
+    assert units["vm3"] == ["kafka.service", "quartet-producer@.service"]
+    assert units["vm4"] == ["quartet-inference.service"]
+
+
+def test_the_guard_hands_on_no_stop_and_no_restart() -> None:
+    """Requires=, BindsTo= and PartOf= would restart the servers with the firewall."""
+    text = (ROOT / "roles/firewall/templates/guard.conf.j2").read_text()
+    settings = [line for line in text.splitlines() if not line.startswith("#")]
+    assert "Wants=quartet-firewall.service" in settings
+    assert "After=quartet-firewall.service" in settings
+    assert not [line for line in settings if line.startswith(("Requires=", "BindsTo=", "PartOf=", "Requisite="))]
