@@ -48,6 +48,11 @@ except ImportError:
     pymongo = None
     IMPORT_ERROR = traceback.format_exc()
 
+USER = {
+    "name": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+    "roles": {"type": "list", "elements": "str", "required": True},
+}
 NO_SUCH_NAMESPACE = 26
 NOT_YET_INITIALIZED = 94
 
@@ -182,7 +187,7 @@ def main():
             "member": {"type": "str", "default": ""},
             "collections": dicts,
             "roles": dicts,
-            "users": dict(dicts, no_log=True),
+            "users": dict(dicts, options=USER, no_log=False),
             "timeout": {"type": "int", "default": 30},
         },
         supports_check_mode=True,
@@ -215,14 +220,18 @@ def main():
                 )
             time.sleep(0.5)
     layout = Layout(module, client)
-    if params["replica_set"]:
-        layout.replica_set(params["replica_set"], params["member"])
-    for wanted in params["collections"]:
-        layout.collection(wanted)
-    for wanted in params["roles"]:
-        layout.role(wanted)
-    for wanted in params["users"]:
-        layout.user(wanted, log_in)
+    try:
+        if params["replica_set"]:
+            layout.replica_set(params["replica_set"], params["member"])
+        for wanted in params["collections"]:
+            layout.collection(wanted)
+        for wanted in params["roles"]:
+            layout.role(wanted)
+        for wanted in params["users"]:
+            layout.user(wanted, log_in)
+    except errors.PyMongoError as error:
+        begun = layout.changes[-1] if layout.changes else "a comparison"
+        module.fail_json(msg=f"{params['host']}:{params['port']} refused {begun}: {error}")
     known = {name: str(value) for name, value in server.items() if isinstance(value, str)}
     module.exit_json(changed=bool(layout.changes), changes=layout.changes, server=known)
 
