@@ -72,6 +72,12 @@ def test_its_processes_have_no_rights(machine: str) -> None:
             assert (process["NoNewPrivs"], process["Seccomp"]) == ("1", "2"), (unit, process)
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+def test_it_starts_only_with_the_firewall(machine: str) -> None:
+    for unit in UNITS[machine]:
+        assert "/quartet-firewall.conf" in on_machine(machine, f"systemctl show -P DropInPaths {unit}"), unit
+
+
 _FILES = """
 import json, os, pathlib, stat
 secrets = [text.encode() for text in %(secrets)r]
