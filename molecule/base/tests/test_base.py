@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
 
-def test_the_environment_has_the_locked_package(host):
-    assert host.check_output("/opt/quartet/sample/current/bin/python -c 'import crc32c; print(crc32c.crc32c(b\"quartet\"))'").isdigit()
+
+@pytest.mark.parametrize("name", ["sample", "unfilled", "filled"])
+def test_the_environment_has_the_locked_package(host, name):
+    """Whether its packages came from the index or from a wheel directory."""
+    python = f"/opt/quartet/{name}/current/bin/python"
+    assert host.check_output(f"{python} -c 'import crc32c; print(crc32c.crc32c(b\"quartet\"))'").isdigit()
 
 
 def test_the_environment_sees_debians_systemd_module(host):

@@ -1,0 +1,119 @@
+"""A host that has nothing yet: no box, no downloads, perhaps another Python than the VMs'."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# Writes down where and how it was called; knows no box.
+VAGRANT = """#!/bin/sh
+echo "$PWD ${VAGRANT_CWD:-none} ${VAGRANT_DOTFILE_PATH:-none} $*" >> "$CALLS"
+"""
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """lab/cache, on a host whose cache is empty."""
+    monkeypatch.setenv("QUARTET_CACHE", str(tmp_path / "cache"))
+    loader = importlib.machinery.SourceFileLoader("cache", str(ROOT / "lab/cache"))
+    spec = importlib.util.spec_from_loader("cache", loader)
+    assert spec
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def script(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def test_the_box_is_added_without_molecules_vagrantfile(tmp_path: Path) -> None:
+    """Molecule calls lab/box in the folder of a Vagrantfile that cannot be read before the scenario's machines are written down."""
+    script(tmp_path / "bin/vagrant", VAGRANT)
+    name = subprocess.check_output([ROOT / "lab/box", "name"], text=True).strip()
+    (tmp_path / "cache/box").mkdir(parents=True)
+    (tmp_path / f"cache/box/{name}.box").touch()
+    shared = ROOT / "molecule/shared"
+    environment = {
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "CALLS": str(tmp_path / "calls"),
+        "QUARTET_CACHE": str(tmp_path / "cache"),
+    }
+    subprocess.run([ROOT / "lab/box"], cwd=shared, env={**os.environ, **environment, "VAGRANT_CWD": str(shared)}, check=True)
+    calls = [line.split(" ", 3) for line in (tmp_path / "calls").read_text().splitlines()]
+    assert [words.split()[:2] for *_, words in calls] == [["box", "list"], ["box", "add"]]
+    for folder, *settings, words in calls:
+        assert settings == ["none", "none"], words
+        assert not [place for place in (Path(folder), *Path(folder).parents) if (place / "Vagrantfile").exists()], words
+
+
+@pytest.mark.skipif(not shutil.which("vagrant"), reason="Vagrant is not installed")
+def test_vagrant_up_fills_the_cache_before_a_machine_boots(tmp_path: Path) -> None:
+    """The real Vagrant and the real Vagrantfile; what they call is replaced, and the cache's filling ends it there."""
+    for name in ("Vagrantfile", "lab/machine.rb", "lab/box", "inventory/lab/hosts.yml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    script(tmp_path / "lab/machine-up", '#!/bin/sh\necho "up $1"\n')
+    script(tmp_path / ".venv/bin/ansible-playbook", "#!/bin/sh\n")
+    script(tmp_path / ".venv/bin/python", '#!/bin/sh\necho "filled by $1"; exit 1\n')
+    environment = {"VAGRANT_CWD": str(tmp_path), "VAGRANT_HOME": str(tmp_path / "home"), "QUARTET_CACHE": str(tmp_path / "cache")}
+    result = subprocess.run(
+        ["vagrant", "up", "--provider=lxc"],
+        cwd=tmp_path,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if "No usable default provider" in result.stderr or "could not be found" in result.stderr:
+        pytest.skip("this Vagrant has no lxc provider")
+    assert result.returncode != 0
+    assert "up quartet-vm1" in result.stdout, result.stdout + result.stderr
+    assert f"filled by {tmp_path}/lab/cache" in result.stdout, result.stdout + result.stderr
+
+
+def test_another_python_downloads_nothing_and_goes_on(
+    cache: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cache.sys, "version_info", (3, 13, 1))
+    monkeypatch.setattr(cache.sys, "argv", ["cache"])
+    monkeypatch.setattr(cache.subprocess, "run", lambda *_, **__: pytest.fail("it downloads"))
+    assert cache.main() == 0
+    assert not cache.WHEELS.exists()
+    assert "download from the index themselves" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("python", "same"), [("3.11.2", True), ("3.12.3", False)])
+def test_the_role_looks_for_the_stamps_that_the_cache_leaves(cache: ModuleType, tmp_path: Path, python: str, same: bool) -> None:
+    """And for others on a VM with another Python: then pip asks the index."""
+    locks = cache.locks()
+    assert len(locks) > 5
+    variables = {
+        "base_venv_requirements": [str(lock) for lock in locks[1:]],
+        "base_venv_build_requirements": str(locks[0]),
+        "base_venv_wheelhouse": str(cache.WHEELS),
+        "ansible_facts": {"python_version": python},
+    }
+    (tmp_path / "variables.json").write_text(json.dumps(variables))
+    words = ["localhost", "-c", "local", "-m", "debug", "-a", "var=_base_venv_stamps", "-e", "@roles/base/vars/main.yml"]
+    output = subprocess.check_output(
+        [Path(sys.executable).parent / "ansible", *words, "-e", f"@{tmp_path}/variables.json"],
+        cwd=ROOT,
+        text=True,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+    )
+    stamps = json.loads(output[output.index("{") :])["_base_venv_stamps"]
+    assert (stamps == [str(cache.stamp(lock)) for lock in [*locks[1:], locks[0]]]) is same
