@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
+from pathlib import Path
 
 import pytest
+import yaml
 
 PKI = "/etc/quartet/pki"
 TOOLS = "/opt/quartet/kafka-server/bin"
@@ -116,6 +120,40 @@ def test_who_may_writes_and_reads(ask):
     assert isinstance(ask("write", "writer")["answer"], int)
     # 1: the broker's clock, not the producer's
     assert ask("read", "reader", group="readers-1")["answer"] == 1
+
+
+@pytest.fixture(scope="module")
+def settings(host, address, ask):
+    """Every topic's settings in effect: name to value and the broker's settings that it comes from."""
+    ask("write", "writer")
+    ask("read", "reader", group="readers-1")  # makes __consumer_offsets
+    tool = f"{TOOLS}/kafka-configs.sh --bootstrap-server {address}:9092 --command-config /etc/quartet/kafka/admin.properties"
+    found = {}
+    for line in host.check_output(f"{tool} --describe --all --entity-type topics").splitlines():
+        if topic := re.match(r"All configs for topic (\S+) are:", line):
+            rows = found.setdefault(topic[1], {})
+        elif row := re.match(r"  (\S+?)=(\S*) sensitive=\S+ synonyms=\{(.*)\}", line):
+            rows[row[1]] = row[2], re.findall(r"(?:STATIC|DEFAULT|DYNAMIC_DEFAULT)\w*:([^=]+)=", row[3])
+    return found
+
+
+def test_every_topic_flushes_each_append(settings):
+    assert {topic: rows["flush.messages"][0] for topic, rows in settings.items()} == {
+        "frames": "1",
+        "private": "1",
+        "__consumer_offsets": "1",
+    }
+
+
+def test_the_role_knows_the_settings_that_only_a_topic_has(settings):
+    """And the broker's name of each, where the broker says one."""
+    variables = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], "roles/kafka/vars/main.yml")
+    table = yaml.safe_load(variables.read_text())["_kafka_topic_settings"]
+    said = {name: brokers for name, (_, brokers) in settings["private"].items() if name not in brokers}
+    assert table.keys() == said.keys()
+    assert {name: table[name] for name, brokers in said.items() if brokers} == {
+        name: brokers[0] for name, brokers in said.items() if brokers
+    }
 
 
 def test_wrong_password_is_refused(host, ask):
