@@ -63,6 +63,14 @@ def test_a_confined_unit_does_not_start_before_the_file_systems(template: Path) 
         assert "local-fs.target" in after.split()
 
 
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_a_refused_system_call_fails_and_does_not_kill(template: Path) -> None:
+    """MongoDB's server makes a refused one (mincore) as soon as it starts, and goes on without it."""
+    text = re.sub(r"{% include '([^']+)' %}", lambda found: (template.parent / found[1]).read_text(), template.read_text())
+    assert "SystemCallFilter=@system-service" in text
+    assert "SystemCallErrorNumber=EPERM" in text
+
+
 def test_no_unit_is_forgotten() -> None:
     assert {path.name for path in TEMPLATES} == NAMES.keys()
     assert len(NAMES["app.service.j2"]) == 3
