@@ -10,7 +10,7 @@ import pytest
 IMAGES = 500
 UNITS = [
     "kafka",
-    "secantusdb",
+    "mongod",
     "spark-master",
     "spark-worker",
     "quartet-db-consumer@images",
