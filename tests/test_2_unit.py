@@ -9,5 +9,5 @@ from phases import Command
 
 def test_the_unit_tests_pass_quickly(command: Command) -> None:
     begin = time.monotonic()
-    print(command("pytest", "-q", "vm_apps/tests", "spark/tests", "tests/unit")[-2000:])
+    print(command("pytest", "-q", "-n", "2", "--dist", "loadfile", "vm_apps/tests", "spark/tests", "tests/unit")[-2000:])
     assert time.monotonic() - begin < 120
