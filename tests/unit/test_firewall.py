@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from computed import computed
 from port_table import NAMES, documented
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,33 +17,10 @@ ROOT = Path(__file__).resolve().parents[2]
 Cell = tuple[str, str, str]
 
 
-@cache
 def rendered(inventory: str, *arguments: str) -> dict[str, dict[str, Any]]:
-    """Let Ansible compute each host's firewall options from an inventory; no VM is contacted."""
-    message = "{'rules': firewall_rules, 'port': firewall_ssh_port, 'ssh': firewall_ssh_clients, 'enabled': firewall_enabled, 'address': quartet_address}"
-    command = [
-        "-i",
-        str(ROOT / "inventory" / inventory),
-        "--playbook-dir",
-        "playbooks",
-        "quartet",
-        "-m",
-        "debug",
-        "-a",
-        f"msg={{{{ {message} }}}}",
-    ]
-    result = subprocess.run(
-        [str(Path(sys.executable).parent / "ansible"), *command, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"},
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    (task,) = json.loads(result.stdout)["plays"][0]["tasks"]
-    return {host: found["msg"] for host, found in task["hosts"].items()}
+    """Let Ansible compute each host's firewall options from an inventory."""
+    options = "{'rules': firewall_rules, 'port': firewall_ssh_port, 'ssh': firewall_ssh_clients, 'enabled': firewall_enabled, 'address': quartet_address}"
+    return computed(inventory, options, *arguments)
 
 
 def cells_of(hosts: dict[str, dict[str, Any]]) -> tuple[set[Cell], set[Cell]]:

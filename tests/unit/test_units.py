@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
+from computed import computed
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = sorted(ROOT.glob("roles/*/templates/*.service.j2"))
@@ -32,27 +28,6 @@ NAMES = {
     ],
     "quartet-firewall.service.j2": [],
 }
-
-
-@cache
-def guarded(inventory: str) -> dict[str, list[str]]:
-    """Let Ansible compute from an inventory which units of each host wait for the firewall; no VM is contacted."""
-    result = subprocess.run(
-        [
-            str(Path(sys.executable).parent / "ansible"),
-            *("-i", str(ROOT / "inventory" / inventory), "--playbook-dir", "playbooks", "quartet"),
-            *("-m", "debug", "-a", "var=firewall_guarded_units"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"},
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    (task,) = json.loads(result.stdout)["plays"][0]["tasks"]
-    return {host: found["firewall_guarded_units"] for host, found in task["hosts"].items()}
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
@@ -77,12 +52,12 @@ def test_no_unit_is_forgotten() -> None:
 
 
 def test_every_server_and_app_waits_for_the_firewall() -> None:
-    (units,) = guarded("single").values()
+    (units,) = computed("single", "firewall_guarded_units").values()
     assert sorted(units) == sorted(name for names in NAMES.values() for name in names)
 
 
 def test_a_vm_has_the_units_of_its_groups() -> None:
-    units = guarded("lab")
+    units = computed("lab", "firewall_guarded_units")
     assert units["vm3"] == ["kafka.service", "quartet-producer@.service"]
     assert units["vm4"] == ["quartet-inference.service"]
 

@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _scores(arguments: argparse.Namespace, recipe: Recipe, device: str) -> dict[str, float]:
-    """Return the accuracy of the saved file, in fp32, on the test images of each data set."""
+    """Return the accuracy of the saved file on the test images of each data set."""
     _, saved = classifier.load(arguments.output)
     saved = saved.to(device)
     scores = {}
