@@ -11,7 +11,7 @@ from benchmarks.results import Goal, Row, number, ratios
 
 #: Everything an image passes; the executor of the stream runs in the worker's unit
 _UNITS = {
-    "vm1": ("secantusdb", "mongod"),
+    "vm1": ("mongod",),
     "vm2": ("quartet-db-consumer@images", "quartet-db-consumer@inferences", "quartet-spark-stream", "spark-worker"),
     "vm3": ("kafka",),
     "vm4": ("quartet-inference",),

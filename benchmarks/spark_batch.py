@@ -27,7 +27,7 @@ def measure(words: Sequence[str]) -> list[Row]:
     found = json.loads(printed.splitlines()[-1])
     print(found["scan"])
     sides = {"Spark s": found["counted"], "database's aggregation s": found["aggregated"]}
-    limits = [int(word) for word in lab.on("vm1", "systemctl show -P MemoryMax secantusdb mongod").split() if word.isdigit()]
+    limits = [int(word) for word in lab.on("vm1", "systemctl show -P MemoryMax mongod").split() if word.isdigit()]
     memory = f"{min(limits) / 2**20:,.0f} MiB" if limits else "all memory"
     note = f"without the {found['start']:.0f} s that Spark's driver needs to start; the database may use {memory}"
     return [

@@ -12,16 +12,8 @@ if TYPE_CHECKING:
 SCHEMA = "producer_id int, model string, image_prediction string, actual_value string"
 
 
-# SecantusDB keeps a whole answer in memory and looks at every document for each question, so it is asked one: not first for a sample
-# of documents, by which to divide the collection, and then for each part.
-_ONE_QUESTION = {"partitioner": "com.mongodb.spark.sql.connector.read.partitioner.SinglePartitionPartitioner"}
-
-
-def options(settings: MongoDB, password: str, collections: Collections, server: str) -> dict[str, str]:
-    """Return the options of the source, for a server as it names itself (quartet.mongodb_client.server).
-
-    One of them holds the password: they belong in a reader, nowhere else.
-    """
+def options(settings: MongoDB, password: str, collections: Collections) -> dict[str, str]:
+    """Return the options of the source. One of them holds the password: they belong in a reader, nowhere else."""
     query = {
         "tls": "true",
         "authSource": "admin",
@@ -36,5 +28,4 @@ def options(settings: MongoDB, password: str, collections: Collections, server: 
         "connection.uri": f"mongodb://{quote_plus(settings.user)}:{quote_plus(password)}@{hosts}/?{urlencode(query)}",
         "database": collections.results_database,
         "collection": collections.inference_collection,
-        **(_ONE_QUESTION if server.startswith("SecantusDB") else {}),
     }

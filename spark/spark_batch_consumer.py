@@ -39,9 +39,9 @@ def counts(inferences: DataFrame, model: str) -> DataFrame:
     return counted.groupBy("producer_id").agg(f.count("*").alias("total_count"), incorrect.alias("incorrect_count"))
 
 
-def read(spark: SparkSession, settings: BatchSettings, secret: str, server: str) -> dict[int, Totals]:
+def read(spark: SparkSession, settings: BatchSettings, secret: str) -> dict[int, Totals]:
     """Return each producer's totals."""
-    source = spark.read.format("mongodb").options(**mongodb_source.options(settings.mongodb, secret, settings.collections, server))
+    source = spark.read.format("mongodb").options(**mongodb_source.options(settings.mongodb, secret, settings.collections))
     rows = counts(source.schema(mongodb_source.SCHEMA).load(), settings.model).collect()
     return {row.producer_id: Totals(row.total_count, row.incorrect_count) for row in rows}
 
@@ -53,12 +53,12 @@ def run(settings: BatchSettings) -> dict[int, Totals]:
     output.mkdir(parents=True, exist_ok=True)
     with mongodb_client.connect(settings.mongodb, secret, app="quartet-spark-batch") as client:
         # before the seconds that Spark needs to start: a database that is away is named at once
-        server = mongodb_client.server(client)
+        mongodb_client.server(client)
         spark = spark_session.start("quartet-batch", settings.cluster, {"spark.sql.shuffle.partitions": "1"})
         try:
-            totals = read(spark, settings, secret, server)
+            totals = read(spark, settings, secret)
         finally:
-            spark.stop()
+            spark_session.stop(spark)
         collection = client[settings.collections.results_database][settings.collections.batch_collection]
         results = Results(collection, settings.model)
         results.write(totals)

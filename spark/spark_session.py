@@ -6,10 +6,13 @@ the JVM's launcher reads (see the role spark), passwords are options of the one 
 
 from __future__ import annotations
 
+import logging
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import job_archive
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 if TYPE_CHECKING:
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from job_settings import Cluster
+
+_JVM_END_SECONDS = 20
+log = logging.getLogger("quartet.spark.session")
 
 
 def start(name: str, cluster: Cluster, more: Mapping[str, str], modules: Iterable[ModuleType] = ()) -> SparkSession:
@@ -51,3 +57,15 @@ def start(name: str, cluster: Cluster, more: Mapping[str, str], modules: Iterabl
     session.sparkContext.setLogLevel("WARN")
     session.sparkContext.addPyFile(archive)
     return session
+
+
+def stop(session: SparkSession) -> None:
+    """Stop the driver and wait until its JVM has ended: systemd kills, thread by thread, what is left when this process ends."""
+    jvm = SparkContext._gateway.proc
+    session.stop()
+    # the end of its standard input is the JVM's sign to end
+    jvm.stdin.close()
+    try:
+        jvm.wait(_JVM_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        log.warning("Spark's JVM has not ended within %d s", _JVM_END_SECONDS)

@@ -84,7 +84,7 @@ class Stream:
                     self._service.status(f"waiting: {reason}", now=True)
                     self._service.sleep(RETRY_SECONDS)
         finally:
-            spark.stop()
+            spark_session.stop(spark)
             self._client.close()
 
     def _attempt(self, spark: SparkSession) -> str | None:

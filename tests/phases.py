@@ -20,10 +20,9 @@ MACHINES: dict[str, str] = {
     for name, values in yaml.safe_load((ROOT / "inventory/lab/hosts.yml").read_text())["all"]["children"]["quartet"]["hosts"].items()
 }
 
-DATABASE = "secantusdb" if "secantusdb" in (ROOT / "inventory/lab/group_vars/quartet.yml").read_text() else "mongod"
 #: The services that must be active when all is well. Producers end when they have sent everything.
 UNITS = {
-    "vm1": [DATABASE],
+    "vm1": ["mongod"],
     "vm2": [
         "quartet-db-consumer@images",
         "quartet-db-consumer@inferences",

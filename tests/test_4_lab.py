@@ -202,7 +202,7 @@ def test_the_units_that_run_are_hardened(ssh: Ssh) -> None:
         ssh(
             machine,
             "for file in /etc/systemd/system/quartet-*.service /etc/systemd/system/kafka.service /etc/systemd/system/spark-*.service "
-            "/etc/systemd/system/secantusdb.service; do [ ! -f $file ] || systemd-analyze security --offline=true --threshold=15 $file "
+            "/etc/systemd/system/mongod.service; do [ ! -f $file ] || systemd-analyze security --offline=true --threshold=15 $file "
             "> /tmp/score || { echo $file; tail -3 /tmp/score; exit 1; }; done",
         )
 

@@ -12,9 +12,6 @@ verb, name, user = sys.argv[1:]
 client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
     given["host"], username="admin", password=given["admin"], tls=True, tlsCAFile="/etc/quartet/pki/ca.crt"
 )
-for collection in client[name].list_collection_names():
-    # SecantusDB deletes in pieces, but drops in one transaction, which takes minutes once it does not fit into its cache
-    client[name][collection].delete_many({})
 client.drop_database(name)
 for database, collection in (("kafka_db", "image"), ("team5_vm3_db", "images")):
     if verb == "make":

@@ -33,7 +33,6 @@ from quartet import mongodb_client  # noqa: E402
 settings = BatchSettings.model_validate({**json.loads(Path("/etc/quartet/spark_jobs/batch.json").read_text()), **given["settings"]})
 password = (credentials / "mongodb-password").read_text().strip()
 client = mongodb_client.connect(settings.mongodb, password, app="bench")
-server = mongodb_client.server(client)
 collection = client[settings.collections.results_database]["images"]
 PIPELINE = [
     {"$match": {"model": settings.model, "actual_value": {"$ne": None}}},
@@ -52,10 +51,10 @@ counted: list[float] = []
 aggregated: list[float] = []
 try:
     # once untimed: the executor starts, and both sides' pages are in the server's cache
-    job.read(spark, settings, password, server)
+    job.read(spark, settings, password)
     for _ in range(given["rounds"]):
         begin = time.monotonic()
-        ours = job.read(spark, settings, password, server)
+        ours = job.read(spark, settings, password)
         middle = time.monotonic()
         # the client's own limit is for the small questions of a service
         with pymongo.timeout(600):
@@ -64,7 +63,7 @@ try:
         aggregated.append(time.monotonic() - middle)
         if {key: tuple(value) for key, value in ours.items()} != theirs:
             sys.exit(f"the counts differ: {ours} and {theirs}")
-    source = spark.read.format("mongodb").options(**mongodb_source.options(settings.mongodb, password, settings.collections, server))
+    source = spark.read.format("mongodb").options(**mongodb_source.options(settings.mongodb, password, settings.collections))
     counts = job.counts(source.schema(mongodb_source.SCHEMA).load(), settings.model)
     plan = counts._jdf.queryExecution().executedPlan().toString()
 finally:

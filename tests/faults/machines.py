@@ -8,7 +8,7 @@ from phases import UNITS as SERVICES
 from phases import on_machine as on
 
 IMAGES, INFERENCES = "quartet-db-consumer@images", "quartet-db-consumer@inferences"
-INFERENCE, STREAM, KAFKA = "quartet-inference", "quartet-spark-stream", "kafka"
+INFERENCE, STREAM, KAFKA, DATABASE = "quartet-inference", "quartet-spark-stream", "kafka", "mongod"
 PRODUCERS = ("quartet-producer@101", "quartet-producer@102")
 #: The services, and the timer of the batch
 UNITS = {**SERVICES, "vm2": [*SERVICES["vm2"], "quartet-spark-batch.timer"]}

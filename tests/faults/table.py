@@ -18,8 +18,8 @@ HEAD = "| row | what was done | messages | images/s | lost | stored twice | sent
 
 def server() -> str:
     """Return what the rows were seen on."""
-    asked = "/opt/quartet/secantusdb/current/bin/python -c 'import importlib.metadata as m; print(m.version(\"secantusdb\"))'"
-    database = f"SecantusDB {on('vm1', asked).strip()} with --sync-on-commit (not MongoDB)"
+    program = "$(systemctl show -P ExecStart mongod | sed -n 's/.*path=\\([^ ]*\\) .*/\\1/p')"
+    database = on("vm1", f"{program} --version").splitlines()[0].replace("db version v", "MongoDB ")
     kafka = on("vm3", "ls -d /opt/quartet/kafka*/libs/kafka_2.13-*.jar | head -1").strip().rpartition("kafka_2.13-")[2].removesuffix(".jar")
     asked = "/opt/quartet/db_consumer/current/bin/python -c 'import importlib.metadata as m; print(m.version(\"quartet\"))'"
     quartet = on("vm2", asked).strip()

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable
 
 from faults import breaking
-from faults.machines import IMAGES, KAFKA
+from faults.machines import DATABASE, IMAGES, KAFKA
 from faults.row import Row
-from phases import DATABASE
 
 Begin = Callable[[str], Row]
 
@@ -33,4 +32,4 @@ def test_f11_the_brokers_disk_is_full(row: Begin) -> None:
 
 def test_f12_the_databases_disk_is_full(row: Begin) -> None:
     this = row("the file system of the database's data filled for 30 s while images were stored")
-    fill_the_disk(this, DATABASE, {"mongod": "/var/lib/mongodb"}.get(DATABASE, "/var/lib/secantusdb"), r"paused.*mongodb")
+    fill_the_disk(this, DATABASE, "/var/lib/mongodb", r"paused.*mongodb")

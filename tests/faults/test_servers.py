@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from faults import breaking
-from faults.machines import IMAGES, INFERENCE, INFERENCES, KAFKA, PRODUCERS, STREAM, UNITS, machine_of, wait_until_active
+from faults.machines import DATABASE, IMAGES, INFERENCE, INFERENCES, KAFKA, PRODUCERS, STREAM, UNITS, machine_of, wait_until_active
 from faults.row import LONG, Row
-from phases import DATABASE
 from phases import on_machine as on
 
 Begin = Callable[[str], Row]

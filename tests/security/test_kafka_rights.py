@@ -14,7 +14,7 @@ from security.evidence import refused
 from security.lab import CA, KAFKA, KAFKA_USERS, journal, model, python_on
 
 TOPICS = ("images", "inferences", "dead-letters", "__consumer_offsets", "sec-unheard-of")
-GROUPS = ("db-consumer-images", "db-consumer-inferences", f"inference-{model()}", "inference-sec", "spark-sec", "sec-group")
+GROUPS = ("db-consumer-images", "db-consumer-inferences", f"inference-{model()}", "inference-sec", "spark-sec", "auditor-sec", "sec-group")
 TOPIC_RIGHTS = {
     ("producer", "images"): {"WRITE", "DESCRIBE"},
     ("db_consumer", "images"): {"READ", "DESCRIBE"},
@@ -37,6 +37,7 @@ GROUP_RIGHTS = {
     ("auditor", "db-consumer-inferences"): {"DESCRIBE"},
     ("auditor", f"inference-{model()}"): {"DESCRIBE"},
     ("auditor", "inference-sec"): {"DESCRIBE"},
+    ("auditor", "auditor-sec"): {"READ", "DESCRIBE"},
 }
 # The calls as they are on the wire, so that the broker judges them and not the client, and none that could take effect: a record that
 # is too large for any topic, records before the first one, a member that is not there, a validation, a user that is not there.

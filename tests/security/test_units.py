@@ -13,7 +13,6 @@ from security.lab import secrets_folder
 THRESHOLD = 1.5  # docs/refusals.md
 # What a unit runs as; no two apps share a user, except Spark and its jobs.
 USERS = {
-    "secantusdb": "secantusdb",
     "mongod": "mongodb",
     "quartet-db-consumer@images": "quartet-db-consumer",
     "quartet-db-consumer@inferences": "quartet-db-consumer",
@@ -50,7 +49,7 @@ def on_python(machine: str, code: str) -> object:
 def test_each_running_unit_is_confined(machine: str) -> None:
     names = on_machine(
         machine,
-        "systemctl list-units --all --plain --no-legend --type=service 'quartet-*' kafka.service 'spark-*' secantusdb.service mongod.service"
+        "systemctl list-units --all --plain --no-legend --type=service 'quartet-*' kafka.service 'spark-*' mongod.service"
         " | awk '{print $1}'",
     ).split()
     assert {f"{unit}.service" for unit in UNITS[machine]} <= set(names)

@@ -17,7 +17,6 @@ SANDBOX = re.compile(r"^(Private|Protect|ReadWritePaths|StateDirectory|RuntimeDi
 NAMES = {
     "kafka.service.j2": ["kafka.service"],
     "mongod.service.j2": ["mongod.service"],
-    "secantusdb.service.j2": ["secantusdb.service"],
     "spark-daemon.service.j2": ["spark-master.service", "spark-worker.service"],
     "job.service.j2": ["quartet-spark-stream.service", "quartet-spark-batch.service"],
     "app.service.j2": [

@@ -130,7 +130,7 @@ def good_run():
         images_topic="images",
         inferences_topic="inferences",
         committed=dict.fromkeys(("images", "inferences", "inference"), offsets),
-        versions={"database": "SecantusDB (0.7)"},
+        versions={"database": "MongoDB 8.0"},
     )
 
 

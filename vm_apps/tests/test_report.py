@@ -26,7 +26,7 @@ def test_the_page_needs_nothing_beside_itself():
     assert "verified: stream = batch = recount" in page
     assert "dog 0.90" in page
     assert "is cat" in page
-    assert "SecantusDB (0.7)" in page
+    assert "MongoDB 8.0" in page
     assert "producer 101: glyphs" in page
     assert page.count("data:image/png;base64,") == 4
     assert "<script" not in page

@@ -71,7 +71,7 @@ def standing(**fields):
         good.batch,
         {"images": 12, "inferences": 11},
         {"bad-json": 2},
-        {"database": "SecantusDB"},
+        {"database": "MongoDB"},
     )
     return replace(base, **fields)
 
@@ -87,7 +87,7 @@ def test_what_is_left():
 
 def test_status_lines():
     text = "\n".join(status.lines(standing()))
-    assert "database     SecantusDB" in text
+    assert "database     MongoDB" in text
     assert "12 images, 11 inferences of 0123456789ab, 1 pending" in text
     assert "refused      2 bad-json" in text
     assert "producer 102: 3 of 6 wrong" in text

@@ -13,7 +13,7 @@ import yaml
 EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 CANARY = "canary-of-a-wrong-password"
-JOURNAL = "secantusdb.service is active. The last lines of its journal:"
+JOURNAL = "mongod.service is active. The last lines of its journal:"
 
 
 @pytest.fixture
@@ -65,23 +65,23 @@ def test_what_the_database_refuses_is_named(start):
 
 
 def test_a_server_that_does_not_come_up_says_why(start, host):
-    key = "/etc/quartet/pki/mongodb.key"
-    host.check_output(f"mv {key} {key}.away && systemctl stop secantusdb.service")
+    key = "/etc/quartet/pki/mongodb.pem"
+    host.check_output(f"mv {key} {key}.away && systemctl stop mongod.service")
     try:
         output = start()
     finally:
-        host.check_output(f"mv {key}.away {key} && systemctl restart secantusdb.service")
+        host.check_output(f"mv {key}.away {key} && systemctl restart mongod.service")
     assert 'the task "Restart" failed.' in output
     assert "The last lines of its journal:" in output
-    assert "secantusdb.service: Failed at step CREDENTIALS" in output
+    assert "mongod.service: Failed at step CREDENTIALS" in output
 
 
 def test_the_server_and_the_apps_wait_for_the_firewall(start, host):
-    host.check_output("nft flush ruleset && systemctl stop secantusdb.service")
+    host.check_output("nft flush ruleset && systemctl stop mongod.service")
     try:
         output = start()
     finally:
-        host.check_output("systemctl restart quartet-firewall.service && systemctl start secantusdb.service")
+        host.check_output("systemctl restart quartet-firewall.service && systemctl start mongod.service")
     assert 'the task "Restart" failed.' in output
-    assert "secantusdb.service is activating. The last lines of its journal:" in output
+    assert "mongod.service is activating. The last lines of its journal:" in output
     assert "Held back: the firewall (quartet-firewall.service) is not in force." in output

@@ -1,8 +1,28 @@
-"""What the role installs: packages from a signed source, a confined unit, a configuration without holes."""
+"""The vendor's server out of a signed source, under the role's unit: it starts, an app logs in, and what it wrote outlives a restart."""
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
 import yaml
+
+SECRETS = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "inventory" / "secrets" / "secrets.yml"
+# Writes an image as the DB consumer, restarts the server, and reads it again.
+OUTLIVES = """
+import json, subprocess, sys, pymongo
+from pymongo import WriteConcern
+client = pymongo.MongoClient("10.77.0.122", tls=True, tlsCAFile="/etc/quartet/pki/ca.crt", username="db_consumer", password=sys.stdin.read())
+hello = client.admin.command("hello")
+version = client.admin.command("buildInfo")["version"]
+images = client["kafka_db"].get_collection("image", write_concern=WriteConcern("majority", j=True))
+images.insert_one({
+    "_id": "101-test-000000000001", "image": bytes(3072), "payload_sha256": "0" * 64, "producer_id": 101, "run": "test", "sequence": 1,
+    "captured_at": 1, "received_at": 1, "kafka": {"topic": "images", "topic_id": "x", "partition": 0, "offset": 0}})
+subprocess.run(["systemctl", "restart", "mongod.service"], check=True)
+print(json.dumps({"set": hello["setName"], "primary": hello["isWritablePrimary"], "version": version, "images": images.count_documents({})}))
+"""
 
 
 def test_the_package_came_from_the_signed_source(host):
@@ -26,24 +46,16 @@ def test_a_source_that_another_key_signed_is_refused(host):
         host.check_output("cp /run/kept.asc /etc/apt/keyrings/mongodb-org.asc")
 
 
-def test_the_configuration_has_no_hole(host):
-    config = yaml.safe_load(host.file("/etc/mongod.conf").content_string)
-    assert config["net"]["tls"]["mode"] == "requireTLS"
-    assert config["net"]["bindIp"] == "10.77.0.122"
-    assert "zlib" not in config["net"]["compression"]["compressors"]
-    assert config["security"]["authorization"] == "enabled"
-    assert config["security"]["keyFile"] == "/run/credentials/mongod.service/mongodb-keyfile"
-    assert config["security"]["javascriptEnabled"] is False
-    assert config["replication"]["replSetName"] == "quartet"
-    assert config["setParameter"] == {"authenticationMechanisms": "SCRAM-SHA-256", "enableLocalhostAuthBypass": False}
+def test_the_roles_own_unit_and_configuration_are_in_place_of_the_packages(host):
+    assert host.check_output("systemctl show -P FragmentPath mongod.service") == "/etc/systemd/system/mongod.service"
+    assert "/usr/bin/mongod --config /etc/mongod.conf" in host.check_output("systemctl show -P ExecStart mongod.service")
+    assert "requireTLS" in host.file("/etc/mongod.conf").content_string
 
 
-def test_the_unit_is_hardened(host):
-    result = host.run("systemd-analyze security --offline=true --threshold=15 /etc/systemd/system/mongod.service")
-    assert result.rc == 0, result.stdout[-400:]
-
-
-def test_the_members_key_is_roots_alone(host):
-    key = host.file("/etc/quartet/secrets/mongodb-keyfile")
-    assert (key.user, key.mode) == ("root", 0o600)
-    assert len(key.content_string.strip()) == 756
+def test_an_app_logs_in_and_its_write_outlives_a_restart(host):
+    password = yaml.safe_load(SECRETS.read_text())["secrets_values"]["mongodb_db_consumer_password"]
+    found = json.loads(host.check_output(f"printf %s '{password}' | /opt/quartet/mongodb/current/bin/python -c '{OUTLIVES}'"))
+    assert found == {"set": "quartet", "primary": True, "version": "6.0.5", "images": 1}
+    journal = host.check_output("journalctl --no-pager -o cat -u mongod.service")
+    assert "code=killed" not in journal
+    assert host.check_output("systemctl show -P NRestarts mongod.service") == "0"

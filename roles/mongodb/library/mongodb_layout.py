@@ -12,8 +12,8 @@ options:
   port: {type: int, required: true, description: Port}
   ca_file: {type: path, required: true, description: Authority that signed the server's certificate}
   admin_password: {type: str, required: true, description: Password of the user admin}
-  replica_set: {type: str, default: '', description: Replica set to initiate where there is none}
-  member: {type: str, default: '', description: Address of this member in the replica set}
+  replica_set: {type: str, required: true, description: Replica set to initiate where there is none}
+  member: {type: str, required: true, description: Address of this member in the replica set}
   collections: {type: list, elements: dict, default: [], description: 'database, name, validator, indexes (name, keys, unique)'}
   roles: {type: list, elements: dict, default: [], description: 'name, privileges (database, collection, actions)'}
   users: {type: list, elements: dict, default: [], description: 'name, password, roles'}
@@ -28,25 +28,24 @@ EXAMPLES = r"""
     port: 27017
     ca_file: /etc/quartet/pki/ca.crt
     admin_password: "{{ password }}"
+    replica_set: quartet
+    member: 192.0.2.1:27017
     collections: [{database: kafka_db, name: image}]
 """
 
 RETURN = r"""
 changes: {description: What was changed, or would be, type: list, returned: always, elements: str}
-server: {description: What buildInfo says, type: dict, returned: always}
 """
 
 import time
-import traceback
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.mongodb_admin import CONNECTION, administrator, connect
 
 try:
-    import pymongo
     from pymongo import errors
-except ImportError:
-    pymongo = None
-    IMPORT_ERROR = traceback.format_exc()
+except ImportError:  # administrator() says so
+    errors = None
 
 USER = {
     "name": {"type": "str", "required": True},
@@ -157,45 +156,22 @@ class Layout:
             )
 
 
-def connect(params, user, password):
-    """Return a client of this very server."""
-    return pymongo.MongoClient(
-        params["host"],
-        params["port"],
-        tls=True,
-        tlsCAFile=params["ca_file"],
-        username=user,
-        password=password,
-        authSource="admin",
-        authMechanism="SCRAM-SHA-256",
-        directConnection=True,
-        serverSelectionTimeoutMS=2000,
-        timeoutMS=20000,
-    )
-
-
 def main():
     """Compare, change, report."""
     dicts = {"type": "list", "elements": "dict", "default": []}
     module = AnsibleModule(
-        argument_spec={
-            "host": {"type": "str", "required": True},
-            "port": {"type": "int", "required": True},
-            "ca_file": {"type": "path", "required": True},
-            "admin_password": {"type": "str", "required": True, "no_log": True},
-            "replica_set": {"type": "str", "default": ""},
-            "member": {"type": "str", "default": ""},
-            "collections": dicts,
-            "roles": dicts,
-            "users": dict(dicts, options=USER, no_log=False),
-            "timeout": {"type": "int", "default": 30},
-        },
+        argument_spec=dict(
+            CONNECTION,
+            replica_set={"type": "str", "required": True},
+            member={"type": "str", "required": True},
+            collections=dicts,
+            roles=dicts,
+            users=dict(dicts, options=USER, no_log=False),
+        ),
         supports_check_mode=True,
     )
-    if pymongo is None:
-        module.fail_json(msg=missing_required_lib("pymongo"), exception=IMPORT_ERROR)
     params = module.params
-    client = connect(params, "admin", params["admin_password"])
+    client = administrator(module)
 
     def log_in(user, password):
         try:
@@ -205,24 +181,9 @@ def main():
         except errors.OperationFailure:
             return False
 
-    end = time.monotonic() + params["timeout"]
-    while True:
-        try:
-            server = client.admin.command("buildInfo")
-            client.admin.command("connectionStatus")
-            break
-        except errors.OperationFailure as error:
-            module.fail_json(msg=f"the database does not accept the user admin with the password of the secrets folder: {error}")
-        except errors.PyMongoError as error:
-            if time.monotonic() > end:
-                module.fail_json(
-                    msg="no answer from {}:{} within {} s: {}".format(params["host"], params["port"], params["timeout"], error)
-                )
-            time.sleep(0.5)
     layout = Layout(module, client)
     try:
-        if params["replica_set"]:
-            layout.replica_set(params["replica_set"], params["member"])
+        layout.replica_set(params["replica_set"], params["member"])
         for wanted in params["collections"]:
             layout.collection(wanted)
         for wanted in params["roles"]:
@@ -232,8 +193,7 @@ def main():
     except errors.PyMongoError as error:
         begun = layout.changes[-1] if layout.changes else "a comparison"
         module.fail_json(msg=f"{params['host']}:{params['port']} refused {begun}: {error}")
-    known = {name: str(value) for name, value in server.items() if isinstance(value, str)}
-    module.exit_json(changed=bool(layout.changes), changes=layout.changes, server=known)
+    module.exit_json(changed=bool(layout.changes), changes=layout.changes)
 
 
 if __name__ == "__main__":

@@ -68,17 +68,13 @@ def connect(settings: MongoDB, password: str, *, app: str) -> pymongo.MongoClien
 
 
 def server(client: pymongo.MongoClient[dict[str, Any]]) -> str:
-    """Return what the server says it is: name and version. SecantusDB speaks MongoDB's protocol and is not MongoDB.
+    """Return the server's name and version.
 
     Raises:
         Unavailable, QuartetError
     """
     with translated():
-        info = client.admin.command("buildInfo")
-    secantus = next((str(value) for key, value in info.items() if "secantus" in f"{key} {value}".lower()), None)
-    if secantus is None:
-        return f"MongoDB {info.get('version')}"
-    return f"SecantusDB ({secantus}; speaks the protocol of {info.get('version')})"
+        return f"MongoDB {client.admin.command('buildInfo')['version']}"
 
 
 def _brief(error: Exception) -> str:
