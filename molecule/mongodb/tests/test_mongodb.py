@@ -52,15 +52,6 @@ def journal(host):
     return host.run("journalctl --no-pager -o cat -n 60 -u %s", UNIT).stdout
 
 
-# First, because the tests after it hand passwords over on command lines of their own.
-def test_no_password_shows(host):
-    values = yaml.safe_load(SECRETS.read_text())["secrets_values"]
-    everything = host.check_output("journalctl --no-pager -o verbose") + host.check_output(
-        "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2> /dev/null | tr '\\0' '\\n'"
-    )
-    assert not [name for name, value in values.items() if name.startswith("mongodb_") and value in everything]
-
-
 def test_the_server_runs(host):
     assert host.service(UNIT).is_running, journal(host)
     assert host.service(UNIT).is_enabled
