@@ -61,8 +61,11 @@ def start(name: str, cluster: Cluster, more: Mapping[str, str], modules: Iterabl
 
 def stop(session: SparkSession) -> None:
     """Stop the driver and wait until its JVM has ended: systemd kills, thread by thread, what is left when this process ends."""
-    jvm = SparkContext._gateway.proc
+    gateway = SparkContext._gateway
+    jvm = gateway.proc
     session.stop()
+    # Python's references to Java's objects, which end later, then tell the JVM nothing any more
+    gateway.shutdown()
     # the end of its standard input is the JVM's sign to end
     jvm.stdin.close()
     try:

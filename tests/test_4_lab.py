@@ -208,19 +208,25 @@ def test_the_units_that_run_are_hardened(ssh: Ssh) -> None:
 
 
 def test_the_documented_clients_work(lab: str, command: Command, tmp_path: Path, database: Callable[[], dict[str, object]]) -> None:
-    """docs/contracts.md: its Python client and its kcat call are run as they stand there."""
+    """docs/contracts.md: its Python clients and its kcat calls are run as they stand there."""
     text = (ROOT / "docs/contracts.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    (call,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    (tmp_path / "client.py").write_text(code)
-    (tmp_path / "client.sh").write_text(call)
-    assert re.search(r"partition \d+, offset \d+", command(sys.executable, str(tmp_path / "client.py")))
+    producer, reader = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    send, consume, tunnel, *_ = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "producer.py").write_text(producer)
+    (tmp_path / "reader.py").write_text(reader)
+    (tmp_path / "kcat.sh").write_text(send + consume)
+    assert re.search(r"partition \d+, offset \d+", command(sys.executable, str(tmp_path / "producer.py")))
+    command("bash", "-c", tunnel)
+    try:
+        assert re.search(r"\d+ cats", command(sys.executable, str(tmp_path / "reader.py")))
+    finally:
+        run("pkill", "--full", "27017:10.77.0.11:27017")
     library = re.search(r"librdkafka (\d+)\.(\d+)\.(\d+)", command("kcat", "-V"))
     assert library
     # older ones cannot log in to Kafka 4 by SCRAM-SHA-512: https://github.com/edenhill/kcat/issues/462
     new_enough = tuple(map(int, library.groups())) >= (2, 6, 1)
     if new_enough:
-        command("bash", str(tmp_path / "client.sh"))
+        command("bash", str(tmp_path / "kcat.sh"))
     drained_and_verified(command)
     right = database()["right"]
     assert isinstance(right, dict)

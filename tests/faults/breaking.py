@@ -29,6 +29,17 @@ def stopped(unit: str) -> Iterator[None]:
 
 
 @contextmanager
+def slowed(unit: str, quota: str) -> Iterator[None]:
+    """Let a unit, and each of its later starts, have a share of one core only."""
+    machine = machine_of(unit)
+    on(machine, f"systemctl set-property --runtime {unit} CPUQuota={quota}")
+    try:
+        yield
+    finally:
+        on(machine, f"systemctl set-property --runtime {unit} CPUQuota=")
+
+
+@contextmanager
 def drop_in(unit: str, text: str) -> Iterator[None]:
     """Restart a unit with further settings. They lie in /run: a reboot forgets them."""
     machine, folder = machine_of(unit), f"/run/systemd/system/{unit}.service.d"

@@ -72,7 +72,11 @@ def test_the_configuration_has_no_hole(host):
     assert config["security"]["keyFile"] == "/run/credentials/mongod.service/mongodb-keyfile"
     assert config["security"]["javascriptEnabled"] is False
     assert config["replication"]["replSetName"] == "quartet"
-    assert config["setParameter"] == {"authenticationMechanisms": "SCRAM-SHA-256", "enableLocalhostAuthBypass": False}
+    assert config["setParameter"] == {
+        "authenticationMechanisms": "SCRAM-SHA-256",
+        "enableLocalhostAuthBypass": False,
+        "suppressNoTLSPeerCertificateWarning": True,
+    }
 
 
 def test_the_members_key_is_roots_alone(host):
