@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.results import ROOT, Goal, Row, ratios
 
 if TYPE_CHECKING:
-    from quartet.classifier import Classifier
+    from quartet.inference.classifier import Classifier
 
 NEEDS_THE_LAB = False
 
@@ -30,7 +30,7 @@ def measure(words: Sequence[str]) -> list[Row]:
     options = parser.parse_args(words)
     try:
         import torch  # noqa: PLC0415 (not among the tools of the controller)
-        from quartet.classifier import Classifier  # noqa: PLC0415
+        from quartet.inference.classifier import Classifier  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise SystemExit(f"{error}: run it by the Python of the inference VM, /opt/quartet/inference/current/bin/python") from None
 
@@ -84,8 +84,8 @@ def alone(ours: Classifier, rounds: int, where: str) -> Row:
 def predictions(model: Path, cifar10: Path, device: str, where: str) -> list[Row]:
     """Compare the labels and the softmax of CIFAR-10's test images with the CPU's."""
     import torch  # noqa: PLC0415
-    from quartet.classifier import Classifier  # noqa: PLC0415
     from quartet.datasets.cifar10 import Cifar10  # noqa: PLC0415
+    from quartet.inference.classifier import Classifier  # noqa: PLC0415
 
     test = Cifar10(cifar10, "test")
     images = [np.ascontiguousarray(test[position][0]).tobytes() for position in range(len(test))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quartet.exit_codes import ExitCode, QuartetError
+from quartet.runtime.errors import ExitCode, QuartetError
 
 _CREDENTIALS = ("SaslAuthenticationException", "TopicAuthorizationException", "GroupAuthorizationException")
 _DATA_LOST = ("failOnDataLoss", "KAFKA_DATA_LOSS", "OffsetOutOfRangeException", "some data may have been missed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
-from quartet.settings import Collections, Kafka, MongoDB, Port, Topics
+from quartet.runtime.settings import Collections, Kafka, MongoDB, Port, Topics
 
 Model = Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
 Memory = Annotated[str, Field(pattern="^[1-9][0-9]*[mg]$")]

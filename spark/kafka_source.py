@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from quartet.settings import Kafka
+    from quartet.runtime.settings import Kafka
 
 GROUP_PREFIX = "spark-stream"
 # The driver's calls are retried by the source itself; a broker that is away must not hold the job's loop for a minute.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, urlencode
 
 if TYPE_CHECKING:
-    from quartet.settings import Collections, MongoDB
+    from quartet.runtime.settings import Collections, MongoDB
 
 # Only these columns leave the database.
 SCHEMA = "producer_id int, model string, image_prediction string, actual_value string"

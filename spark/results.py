@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pymongo
-from quartet.mongodb_client import translated
+from quartet.mongodb.client import translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,12 +18,12 @@ import results_files
 import spark_session
 from job_settings import BatchSettings
 from pyspark.sql import functions as f
-from quartet import mongodb_client
 from quartet.counting import Totals
-from quartet.exit_codes import ExitCode, QuartetError
-from quartet.kafka_client import Unavailable
-from quartet.service import configure_logging, fail
-from quartet.settings import load, password
+from quartet.kafka.client import Unavailable
+from quartet.mongodb import client as mongodb_client
+from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.service import configure_logging, fail
+from quartet.runtime.settings import load, password
 from results import Results
 
 if TYPE_CHECKING:

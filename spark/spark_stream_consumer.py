@@ -24,11 +24,11 @@ import records
 import spark_session
 from job_settings import StreamSettings
 from quartet.counting import Totals
-from quartet.exit_codes import ExitCode, QuartetError
-from quartet.kafka_client import Unavailable
-from quartet.mongodb_client import connect
-from quartet.service import Service, configure_logging, fail
-from quartet.settings import load, password
+from quartet.kafka.client import Unavailable
+from quartet.mongodb.client import connect
+from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.service import Service, configure_logging, fail
+from quartet.runtime.settings import load, password
 from results import Results
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from bson import Int64
-from quartet import contracts, mongodb_client
-from quartet.settings import MongoDB
+from quartet import contracts
+from quartet.mongodb import client as mongodb_client
+from quartet.runtime.settings import MongoDB
 
 given: dict[str, Any] = json.load(sys.stdin)
 password = Path("/etc/quartet/secrets/db_consumer-mongodb-password").read_text().strip()

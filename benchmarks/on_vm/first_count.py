@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from quartet import mongodb_client
-from quartet.settings import MongoDB
+from quartet.mongodb import client as mongodb_client
+from quartet.runtime.settings import MongoDB
 
 settings = json.loads(Path("/etc/quartet/spark_jobs/auditor.json").read_text())
 password = Path("/etc/quartet/secrets/auditor/mongodb-password").read_text().strip()

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from kafka import TopicPartition
-from quartet import kafka_client, mongodb_client
-from quartet.documents import ImageDocuments
-from quartet.settings import DbConsumerSettings
+from quartet.db_consumer.documents import ImageDocuments
+from quartet.kafka import client as kafka_client
+from quartet.mongodb import client as mongodb_client
+from quartet.runtime.settings import DbConsumerSettings
 
 given: dict[str, Any] = json.load(sys.stdin)
 chosen = DbConsumerSettings.model_validate(given["settings"])

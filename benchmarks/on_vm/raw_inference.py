@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import torch
-from quartet.classifier import Classifier
-from quartet.settings import InferenceSettings
+from quartet.inference.classifier import Classifier
+from quartet.runtime.settings import InferenceSettings
 
 batches = int(sys.argv[1])
 chosen = InferenceSettings.model_validate(json.loads(Path("/etc/quartet/inference/inference.json").read_text()))

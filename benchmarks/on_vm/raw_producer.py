@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from kafka.partitioner import DefaultPartitioner
-from quartet import contracts, kafka_client, producer
-from quartet.settings import ProducerSettings
-from quartet.sliced_images import SlicedImages
+from quartet import contracts
+from quartet.kafka import client as kafka_client
+from quartet.producer import app
+from quartet.producer.slices import SlicedImages
+from quartet.runtime.settings import ProducerSettings
 
 given: dict[str, Any] = json.load(sys.stdin)
 chosen = ProducerSettings.model_validate(given["settings"])
@@ -20,7 +22,7 @@ for sequence in range(chosen.count):
     image = contracts.Image(chosen.producer_id, chosen.run, sequence, label, time.time_ns() // 1000, payload)
     records.append(contracts.encode_image(image))
 password = Path("/etc/quartet/secrets/producer-kafka-password").read_text().strip()
-client = kafka_client.connect_producer(chosen.kafka, password, linger_ms=producer._LINGER_MS)
+client = kafka_client.connect_producer(chosen.kafka, password, linger_ms=app._LINGER_MS)
 client.config["partitioner"] = DefaultPartitioner()
 topic = chosen.topics.images
 client.send(topic, key=records[0][0], value=records[0][1], headers=records[0][2]).get(30)

@@ -28,7 +28,7 @@ import pymongo  # noqa: E402
 import spark_batch_consumer as job  # noqa: E402
 import spark_session  # noqa: E402
 from job_settings import BatchSettings  # noqa: E402
-from quartet import mongodb_client  # noqa: E402
+from quartet.mongodb import client as mongodb_client  # noqa: E402
 
 settings = BatchSettings.model_validate({**json.loads(Path("/etc/quartet/spark_jobs/batch.json").read_text()), **given["settings"]})
 password = (credentials / "mongodb-password").read_text().strip()

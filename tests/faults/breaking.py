@@ -55,7 +55,7 @@ def drop_in(unit: str, text: str) -> Iterator[None]:
 
 @contextmanager
 def failpoint(unit: str, point: str, kind: str) -> Iterator[None]:
-    """Arm a failpoint of a consumer (quartet.failpoints), for one time."""
+    """Arm a failpoint of a consumer (quartet.runtime.failpoints), for one time."""
     machine, marker = machine_of(unit), f"/var/lib/{unit.partition('@')[0]}/failpoint"
     on(machine, f"rm -f {marker}")
     try:

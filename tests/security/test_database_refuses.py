@@ -10,9 +10,9 @@ from security.lab import CA, DATABASE_USERS, MONGODB, lines_of, python_on
 _LOGINS = """
 import pathlib, pymongo
 from pymongo.errors import PyMongoError
-from quartet import mongodb_client
-from quartet.exit_codes import QuartetError
-from quartet.settings import MongoDB
+from quartet.mongodb import client as mongodb_client
+from quartet.runtime.errors import QuartetError
+from quartet.runtime.settings import MongoDB
 
 password = pathlib.Path(order["password"]).read_text().strip()
 tls = {"tls": True, "tlsCAFile": order["ca"]}

@@ -16,9 +16,9 @@ _API_VERSIONS = bytes.fromhex("0000000e001200000000000100047465737400")
 _LOGIN = """
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError
-from quartet import kafka_client
-from quartet.exit_codes import QuartetError
-from quartet.settings import Kafka
+from quartet.kafka import client as kafka_client
+from quartet.runtime.errors import QuartetError
+from quartet.runtime.settings import Kafka
 
 try:
     if order["mechanism"]:

@@ -41,8 +41,8 @@ producer.close(timeout=5)
 _ARRIVED = """
 import json, pathlib, pymongo
 from kafka import TopicPartition
-from quartet import kafka_client
-from quartet.settings import AuditorSettings, load
+from quartet.kafka import client as kafka_client
+from quartet.runtime.settings import AuditorSettings, load
 
 settings = load(AuditorSettings, "/etc/quartet/spark_jobs/auditor.json")
 folder = pathlib.Path("/etc/quartet/secrets/auditor")

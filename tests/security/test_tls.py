@@ -93,9 +93,10 @@ def test_old_versions_and_other_names_are_refused(source: str, app: str, target:
 # The product's own clients, one against a server that shows `certificate`, trusting `ca`.
 _CLIENTS = """
 import os, pathlib, socket, ssl, tempfile, threading
-from quartet import kafka_client, mongodb_client
-from quartet.exit_codes import QuartetError
-from quartet.settings import Kafka, MongoDB
+from quartet.kafka import client as kafka_client
+from quartet.mongodb import client as mongodb_client
+from quartet.runtime.errors import QuartetError
+from quartet.runtime.settings import Kafka, MongoDB
 
 folder = tempfile.TemporaryDirectory(dir="/run")
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from quartet.document_store import Written
-from quartet.kafka_client import Partition, Record, Unavailable
+from quartet.kafka.client import Partition, Record, Unavailable
+from quartet.mongodb.document_store import Written
 
 
 @dataclass
@@ -67,7 +67,7 @@ class MemoryTopic:
 
 
 class MemorySource:
-    """One process's view of a topic: quartet.worker.Source."""
+    """One process's view of a topic: quartet.worker.loop.Source."""
 
     def __init__(self, topic: MemoryTopic, faults: Faults) -> None:
         self.topic = topic.name
@@ -138,7 +138,7 @@ class MemorySource:
 
 
 class MemoryStore:
-    """A collection that outlives the process: quartet.db_consumer.Documents."""
+    """A collection that outlives the process: quartet.db_consumer.app.Documents."""
 
     def __init__(self, faults: Faults) -> None:
         self.documents: dict[str, dict[str, Any]] = {}
@@ -193,7 +193,7 @@ class MemoryFuture:
 
 
 class MemoryHost:
-    """A process that stops when a test says so: quartet.worker.Host."""
+    """A process that stops when a test says so: quartet.worker.loop.Host."""
 
     def __init__(self, until: Callable[[], bool]) -> None:
         self._until = until

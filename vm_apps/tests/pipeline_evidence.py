@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 
 from quartet import counting
-from quartet.evidence import (
+from quartet.audit.evidence import (
     DeadLetter,
     Evidence,
     ImageRecord,

@@ -7,9 +7,10 @@ import zlib
 from types import SimpleNamespace
 
 import pytest
-from quartet import audit_reader, contracts
-from quartet.exit_codes import ExitCode, QuartetError
-from quartet.kafka_client import Unavailable
+from quartet import contracts
+from quartet.audit import reader
+from quartet.kafka.client import Unavailable
+from quartet.runtime.errors import ExitCode, QuartetError
 
 IMAGE = contracts.Image(101, "a", 7, "cat", 5, b"x" * 3072)
 
@@ -20,14 +21,14 @@ def record(key, value, headers=(), **more):
 
 def test_images():
     key, value, headers = contracts.encode_image(IMAGE)
-    good, bad = audit_reader.image_records(iter([record(key, value, headers), record(key, b"short", headers, offset=3)]))
+    good, bad = reader.image_records(iter([record(key, value, headers), record(key, b"short", headers, offset=3)]))
     assert bad == {(1, 3)}
     assert (good[0].id, good[0].digest, good[0].appended_at) == (IMAGE.id, hashlib.sha256(IMAGE.payload).digest(), 3000)
 
 
 def test_inferences():
     inference = contracts.Inference(IMAGE.id, "a", 7, "dog", None, 101, 0.5, "0123456789ab", 5, 6)
-    good, bad = audit_reader.inference_records(iter([record(*contracts.encode_inference(inference)), record(b"", b"{}", offset=9)]))
+    good, bad = reader.inference_records(iter([record(*contracts.encode_inference(inference)), record(b"", b"{}", offset=9)]))
     assert bad == {(1, 9)}
     assert (good[0].image_prediction, good[0].actual_value, good[0].offset) == ("dog", None, 2)
 
@@ -37,7 +38,7 @@ def test_dead_letters_are_one_a_record():
         contracts.DeadLetter("images", 1, offset, key, None, (), contracts.Cause.NULL_VALUE, "", 0)
         for offset, key in ((2, IMAGE.id.encode()), (2, IMAGE.id.encode()), (3, b"\xff"), (4, None))
     ]
-    found = audit_reader.dead_letter_records(record(*contracts.encode_dead_letter(letter)) for letter in letters)
+    found = reader.dead_letter_records(record(*contracts.encode_dead_letter(letter)) for letter in letters)
     assert [(d.offset, d.id, d.cause) for d in found] == [(2, IMAGE.id, "null-value"), (3, None, "null-value"), (4, None, "null-value")]
 
 
@@ -53,11 +54,11 @@ def test_documents():
         "received_at": 6,
         "kafka": {"topic": "images", "topic_id": "t", "partition": 1, "offset": 2},
     }
-    stored = audit_reader.stored_image(image)
+    stored = reader.stored_image(image)
     assert (stored.actual_value, stored.digest.hex(), stored.offset) == (None, stored.payload_sha256, 2)
     counts = {"_id": 101, "producer_id": 101, "incorrect_count": 1, "total_count": 2, "model": "m", "updated_at": 9}
-    assert audit_reader.result(counts).offsets is None
-    assert audit_reader.result({**counts, "offsets": {"0": 4, "11": 5}}).offsets == {0: 4, 11: 5}
+    assert reader.result(counts).offsets is None
+    assert reader.result({**counts, "offsets": {"0": 4, "11": 5}}).offsets == {0: 4, 11: 5}
 
 
 def test_ledgers(tmp_path):
@@ -73,7 +74,7 @@ def test_ledgers(tmp_path):
     }
     file = tmp_path / "ledgers.json"
     file.write_text(json.dumps([exported]))
-    (ledger,) = audit_reader.read_ledgers(file)
+    (ledger,) = reader.read_ledgers(file)
     assert list(ledger.acknowledged) == [0, 1, 3]
     assert (ledger.digest(3), ledger.digest(4), ledger.is_finished) == (b"\x03" * 32, None, False)
 
@@ -83,12 +84,12 @@ def test_what_is_no_ledger_is_refused(tmp_path, content):
     file = tmp_path / "ledgers.json"
     file.write_text(content)
     with pytest.raises(QuartetError) as caught:
-        audit_reader.read_ledgers(file)
+        reader.read_ledgers(file)
     assert caught.value.code is ExitCode.INPUT
 
 
 def test_a_silent_server_is_an_exit_status():
-    with pytest.raises(QuartetError) as caught, audit_reader.reachable():
+    with pytest.raises(QuartetError) as caught, reader.reachable():
         raise Unavailable("kafka", "away")
     assert caught.value.code is ExitCode.UNAVAILABLE
 
@@ -132,13 +133,13 @@ class Consumer:
 
 def test_a_topic_is_read_up_to_the_end_it_had():
     consumer = Consumer()
-    extent = audit_reader._range(consumer, "t")
+    extent = reader._range(consumer, "t")
     assert (extent.begin, extent.end) == ({0: 0, 1: 1}, {0: 3, 1: 3})
-    places = sorted((r.partition, r.offset) for r in audit_reader._records(consumer, "t", extent))
+    places = sorted((r.partition, r.offset) for r in reader._records(consumer, "t", extent))
     assert places == [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2)]
     assert consumer.closed
 
 
 def test_a_missing_topic_is_named():
     with pytest.raises(QuartetError, match="topic u does not exist"):
-        audit_reader._range(Consumer(), "u")
+        reader._range(Consumer(), "u")

@@ -7,7 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from quartet import classifier, contracts, model  # noqa: E402
+from quartet import contracts  # noqa: E402
+from quartet.inference import classifier, model  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 

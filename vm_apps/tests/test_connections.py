@@ -12,10 +12,13 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 from memory_broker import MemoryHost
 from prometheus_client import REGISTRY
-from quartet import group_consumer, kafka_client, mongodb_client, settings, tls_causes
-from quartet.group_consumer import GroupConsumer
-from quartet.kafka_client import Unavailable
-from quartet.worker import Worker
+from quartet.kafka import client as kafka_client
+from quartet.kafka import group
+from quartet.kafka.client import Unavailable
+from quartet.kafka.group import GroupConsumer
+from quartet.mongodb import client as mongodb_client
+from quartet.runtime import settings, tls_causes
+from quartet.worker.loop import Worker
 from tls_server import Authority, serving
 
 BAD: dict[str, tuple[Callable[[Authority, Authority], Path | None], str]] = {
@@ -29,7 +32,7 @@ BAD: dict[str, tuple[Callable[[Authority, Authority], Path | None], str]] = {
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_client, "CALL_MS", 1200)
-    monkeypatch.setattr(group_consumer, "CALL_MS", 1200)
+    monkeypatch.setattr(group, "CALL_MS", 1200)
     monkeypatch.setattr(mongodb_client, "CALL_SECONDS", 0.5)
 
 
@@ -123,8 +126,8 @@ class Idle:
 
 def test_a_broker_that_went_silent_is_told_by_the_status_line_and_the_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(group_consumer, "KafkaConsumer", SilentConsumer)
-    monkeypatch.setattr(group_consumer.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(group, "KafkaConsumer", SilentConsumer)
+    monkeypatch.setattr(group.time, "monotonic", lambda: now[0])
     chosen = settings.Kafka(bootstrap_servers=["127.0.0.1:1"], user="db_consumer", ca_file="none")
     source = GroupConsumer(chosen, "a password", "images", "a group", "an instance", accept_loss=False)
     consumer: Any = source._consumer
@@ -157,6 +160,6 @@ def test_a_consumer_that_starts_before_kafka_says_so_and_joins_when_it_is_there(
             raise answer
         return answer
 
-    assert group_consumer.join(host, connect) == "a member"
+    assert group.join(host, connect) == "a member"
     assert host.lines == ["waiting, nothing is lost: kafka: connection refused"] * 2
     assert REGISTRY.get_sample_value("quartet_connected", {"server": "kafka"}) == 0

@@ -9,7 +9,8 @@ torch = pytest.importorskip("torch")
 if not torch.cuda.is_available():
     pytest.skip("torch sees no GPU", allow_module_level=True)
 
-from quartet import classifier, contracts, cuda_forward, model, training  # noqa: E402
+from quartet import contracts  # noqa: E402
+from quartet.inference import classifier, cuda_forward, model, training  # noqa: E402
 
 SHIPPED = Path(__file__).parents[1] / "models" / "resnet18_cifar10.safetensors"
 SHA256 = hashlib.sha256(SHIPPED.read_bytes()).hexdigest()

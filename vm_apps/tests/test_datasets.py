@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from quartet.contracts import LABELS
-from quartet.datasets import open_dataset
+from quartet.datasets.distortion import distort
 from quartet.datasets.glyphs import FONT
-from quartet.distortion import distort
-from quartet.exit_codes import ExitCode, QuartetError
-from quartet.settings import Dataset, Distortion
+from quartet.datasets.source import open_dataset
+from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.settings import Dataset, Distortion
 
 needs_font = pytest.mark.skipif(not FONT.exists(), reason=f"{FONT} is not installed")
 RECORD = 3073

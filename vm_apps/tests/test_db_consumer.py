@@ -13,12 +13,12 @@ import pytest
 from memory_broker import Crash, Faults, MemoryHost, MemoryProducer, MemorySource, MemoryStore, MemoryTopic, Rebalance, away
 from quartet import contracts
 from quartet.contracts import Cause, Image
-from quartet.db_consumer import Store
-from quartet.dead_letters import DeadLetterWriter
-from quartet.documents import ImageDocuments, InferenceDocuments
-from quartet.exit_codes import ExitCode, QuartetError
-from quartet.kafka_client import Partition, Record
-from quartet.worker import Worker
+from quartet.db_consumer.app import Store
+from quartet.db_consumer.documents import ImageDocuments, InferenceDocuments
+from quartet.kafka.client import Partition, Record
+from quartet.kafka.dead_letters import DeadLetterWriter
+from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.worker.loop import Worker
 
 CORPUS = json.loads((Path(__file__).parent / "corpus/records.json").read_text())
 POINTS = ["poll", "before write", "half written", "after write", "before commit", "after commit", "acknowledgement"]

@@ -12,9 +12,11 @@ import yaml
 from kafka import TopicPartition
 from kafka.record import MemoryRecordsBuilder
 from memory_broker import Faults, MemoryProducer, MemoryRecord
-from quartet import contracts, dead_letters, kafka_client, kafka_records
+from quartet import contracts
 from quartet.contracts import Cause, ContractError, DeadLetter
-from quartet.exit_codes import ExitCode, QuartetError
+from quartet.kafka import batches, dead_letters
+from quartet.kafka import client as kafka_client
+from quartet.runtime.errors import ExitCode, QuartetError
 
 LETTER = DeadLetter("images", 3, 17, b"k", b"v", (("na\udcffme", b"1"),), Cause.BAD_HEADER, "why", 1)
 
@@ -121,10 +123,10 @@ def batch_bytes(key: bytes | None, value: bytes | None, headers: list[tuple[Any,
     [
         (bytes(LARGEST_REFUSED - 120), []),
         (None, [("x", bytes(LARGEST_REFUSED - 120))]),
-        (None, [(kafka_records.header_name(b"\xff" * (LARGEST_REFUSED - 120)), None)]),
+        (None, [(batches.header_name(b"\xff" * (LARGEST_REFUSED - 120)), None)]),
         (None, [("\x01" * (LARGEST_REFUSED - 120), None)]),
         (None, [("", None)] * ((LARGEST_REFUSED - 120) // 2)),
-        (None, [(kafka_records.header_name(b"\xff"), None)] * ((LARGEST_REFUSED - 120) // 3)),
+        (None, [(batches.header_name(b"\xff"), None)] * ((LARGEST_REFUSED - 120) // 3)),
     ],
     ids=["a value", "a header", "a name that is not UTF-8", "a name of control characters", "empty headers", "short names"],
 )

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from quartet.exit_codes import QuartetError
-from quartet.failpoints import Failpoint
-from quartet.producer import Order
-from quartet.settings import Dataset, Kafka, ProducerSettings, Topics
+from quartet.producer.app import Order
+from quartet.runtime.errors import QuartetError
+from quartet.runtime.failpoints import Failpoint
+from quartet.runtime.settings import Dataset, Kafka, ProducerSettings, Topics
 
-PASSES = "from quartet import failpoints\nfor n in range(3):\n    print(n, flush=True)\n    failpoints.reach('after-write')"
+PASSES = "from quartet.runtime import failpoints\nfor n in range(3):\n    print(n, flush=True)\n    failpoints.reach('after-write')"
 
 
 def passes(state: Path, failpoint: str) -> tuple[int, str]:

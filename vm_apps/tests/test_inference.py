@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 import pytest
 from kafka import errors as kafka_errors
-from quartet import contracts, inference
-from quartet.exit_codes import ExitCode, QuartetError
-from quartet.kafka_client import Unavailable
-from quartet.model import Prediction
+from quartet import contracts
+from quartet.inference import app
+from quartet.inference.model import Prediction
+from quartet.kafka.client import Unavailable
+from quartet.runtime.errors import ExitCode, QuartetError
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Cat:
 
 
 def strategy(producer, **more):
-    return inference.Classify(Cat(), "0123456789ab", "inferences", lambda: producer, clock=lambda: 2000, where="here", **more)
+    return app.Classify(Cat(), "0123456789ab", "inferences", lambda: producer, clock=lambda: 2000, where="here", **more)
 
 
 def test_an_inference_goes_to_the_partition_of_its_image():
@@ -115,7 +116,7 @@ def test_a_large_batch_is_classified_in_chunks_with_a_sign_of_life_after_each():
 def test_a_failed_send_is_unavailable_and_the_next_batch_gets_a_new_producer(stage):
     first, second = Producer(**{stage: kafka_errors.KafkaTimeoutError()}), Producer()
     left = [first, second]
-    work = inference.Classify(Cat(), "0123456789ab", "inferences", lambda: left.pop(0))
+    work = app.Classify(Cat(), "0123456789ab", "inferences", lambda: left.pop(0))
     with pytest.raises(Unavailable):
         work.process([record(1)]).settle()
     assert first.closed
@@ -131,13 +132,13 @@ def test_a_refusal_by_rights_ends_the_process():
 
 
 def test_the_topics_must_have_as_many_partitions():
-    inference.check_partitions(("images", 12), ("inferences", 12))
+    app.check_partitions(("images", 12), ("inferences", 12))
     with pytest.raises(Unavailable, match="inferences does not exist"):
-        inference.check_partitions(("images", 12), ("inferences", 0))
+        app.check_partitions(("images", 12), ("inferences", 0))
     with pytest.raises(QuartetError, match="12 partitions and inferences has 6"):
-        inference.check_partitions(("images", 12), ("inferences", 6))
+        app.check_partitions(("images", 12), ("inferences", 6))
     with pytest.raises(QuartetError):
-        strategy(Producer(), check=lambda: inference.check_partitions(("images", 2), ("inferences", 1))).process([record(1)])
+        strategy(Producer(), check=lambda: app.check_partitions(("images", 2), ("inferences", 1))).process([record(1)])
 
 
 def test_closing_closes_the_producer():

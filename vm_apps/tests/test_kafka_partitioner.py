@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka.partitioner import default
 from quartet import contracts
-from quartet.kafka_partitioner import KeyPartitioner, murmur2
+from quartet.kafka.partitioner import KeyPartitioner, murmur2
 
 # Whether a record is right does not depend on how busy the machine is.
 untimed = settings(deadline=None)

@@ -14,14 +14,15 @@ from kafka.record import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.util import calc_crc32c
 from memory_broker import Faults, MemoryHost, MemoryProducer, MemorySource, MemoryStore, MemoryTopic
-from quartet import contracts, kafka_records
+from quartet import contracts
 from quartet.contracts import Cause, Image
-from quartet.db_consumer import ImageDocuments, Store
-from quartet.dead_letters import DeadLetterWriter
-from quartet.exit_codes import ExitCode
-from quartet.worker import Worker
+from quartet.db_consumer.app import ImageDocuments, Store
+from quartet.kafka import batches
+from quartet.kafka.dead_letters import DeadLetterWriter
+from quartet.runtime.errors import ExitCode
+from quartet.worker.loop import Worker
 
-kafka_records.accept_what_the_broker_accepts()
+batches.accept_what_the_broker_accepts()
 Headers = Sequence[tuple[str, bytes | None]]
 
 
@@ -60,7 +61,7 @@ def after_length(content: bytearray, further: int) -> int:
 
 
 def test_a_name_that_is_not_utf8_is_read_and_kept() -> None:
-    odd = kafka_records.header_name(b"na\xffme")
+    odd = batches.header_name(b"na\xffme")
     good, bad, last = fetched(batch(image(0)), batch(image(1, (odd, b"x")), first=1), batch(image(2), first=2))
     assert [record.offset for record in (good, bad, last)] == [0, 1, 2]
     assert bad.headers[-1] == ("na\udcffme", b"x")
@@ -68,7 +69,7 @@ def test_a_name_that_is_not_utf8_is_read_and_kept() -> None:
 
 
 def test_it_becomes_a_dead_letter_and_its_neighbours_are_stored() -> None:
-    odd = kafka_records.header_name(b"na\xffme")
+    odd = batches.header_name(b"na\xffme")
     records = fetched(batch(image(0), image(1, (odd, b"x")), image(2)))
     faults, topic = Faults(), MemoryTopic("images", 1)
     topic.records[0] = records
@@ -85,7 +86,7 @@ def test_it_becomes_a_dead_letter_and_its_neighbours_are_stored() -> None:
     assert sorted(store.documents) == ["101-first-000000000000", "101-first-000000000002"]
     [letter] = [contracts.decode_dead_letter(value) for _, _, value in letters.sent]
     assert (letter.offset, letter.cause) == (1, Cause.BAD_HEADER)
-    assert kafka_records.HeaderName(letter.headers[-1][0]).encode() == b"na\xffme"
+    assert batches.HeaderName(letter.headers[-1][0]).encode() == b"na\xffme"
 
 
 def test_reserved_attributes_are_passed_over() -> None:

@@ -6,7 +6,7 @@ import contextlib
 import socket
 
 from kafka.net.transport import KafkaSSLTransport
-from quartet import kafka_transport
+from quartet.kafka.transport import hear_last_words
 
 
 class _Plain:
@@ -17,7 +17,7 @@ class _Plain:
 
 
 def test_last_words_are_heard() -> None:
-    kafka_transport.hear_last_words()
+    hear_last_words()
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     transport = KafkaSSLTransport(None, ours, ssl_context=_Plain())

@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from quartet.exit_codes import ExitCode, QuartetError
-from quartet.ledger import Ledger, export, payload_digests
+from quartet.producer.ledger import Ledger, export, payload_digests
+from quartet.runtime.errors import ExitCode, QuartetError
 
 BINDING = {"dataset": "glyphs", "seed": 1}
 

@@ -6,7 +6,8 @@ import struct
 from pathlib import Path
 
 import pytest
-from quartet import contracts, model
+from quartet import contracts
+from quartet.inference import model
 
 SHIPPED = Path(__file__).parents[1] / "models" / "resnet18_cifar10.safetensors"
 SHA256 = "63d52f7df596564bb0e47f3f266fb505d9bb98e1b2d775d8764bdcdd9b676ff9"

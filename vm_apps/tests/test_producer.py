@@ -12,21 +12,21 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 from kafka.producer.future import FutureProduceResult, FutureRecordMetadata
 from PIL import Image
-from quartet import producer
-from quartet.exit_codes import ExitCode, QuartetError
-from quartet.kafka_client import Unavailable
-from quartet.ledger import Ledger, export
-from quartet.order import Order
-from quartet.producer import Producer
-from quartet.settings import ProducerSettings
-from quartet.sliced_images import SlicedImages
+from quartet.kafka.client import Unavailable
+from quartet.producer import app
+from quartet.producer.app import Producer
+from quartet.producer.ledger import Ledger, export
+from quartet.producer.order import Order
+from quartet.producer.slices import SlicedImages
+from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.settings import ProducerSettings
 
 #: Offset, timestamp and no error: what the client's thread completes a batch with
 ACKNOWLEDGED = (0, None, None)
 
 
 class Host:
-    """A process that a test stops (quartet.service.Service)."""
+    """A process that a test stops (quartet.runtime.service.Service)."""
 
     def __init__(self) -> None:
         self.stopping = False
@@ -124,7 +124,7 @@ class Camera:
 
 @pytest.fixture
 def camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Camera:
-    monkeypatch.setattr(producer, "_STOP_SECONDS", 0.2)
+    monkeypatch.setattr(app, "_STOP_SECONDS", 0.2)
     return Camera(tmp_path)
 
 
@@ -209,7 +209,7 @@ def test_a_client_that_gave_up_on_a_record_and_is_stuck_with_the_others_is_given
 
 
 def test_a_client_that_is_silent_for_longer_than_a_send_may_take_is_given_up(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(producer, "_STUCK_SECONDS", 0.3)
+    monkeypatch.setattr(app, "_STUCK_SECONDS", 0.3)
     answers: dict[int, Any] = dict.fromkeys(range(10), "later")
     assert camera.run(lambda sequence: answers.pop(sequence, None)) is ExitCode.OK
     assert [client.sent for client in camera.clients] == [list(range(10)), list(range(10))]
@@ -223,15 +223,15 @@ def test_a_send_that_is_not_allowed_ends_the_process(camera: Camera) -> None:
 
 
 def test_a_producer_says_when_kafka_is_silent_and_when_it_is_not_any_more(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(producer, "_STATUS_SECONDS", 0.05)
-    monkeypatch.setattr(producer, "_SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(app, "_STATUS_SECONDS", 0.05)
+    monkeypatch.setattr(app, "_SILENT_SECONDS", 0.2)
     seen: list[float] = []
     show = Host.status
 
     def status(host: Host, text: str, *, now: bool = False) -> None:
         show(host, text)
         if "silent" in text:
-            seen.append(producer.metrics.SILENT._value.get())
+            seen.append(app.metrics.SILENT._value.get())
             for produced in camera.clients[0].waiting:
                 produced.success(ACKNOWLEDGED)
             camera.clients[0].waiting.clear()

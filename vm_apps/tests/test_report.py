@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 from pipeline_evidence import good_run, image_id, ledgers
-from quartet import report, verify
+from quartet.audit import report, verify
 
 
 def verdict(evidence=None):

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from quartet import service
+from quartet.runtime import service
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from quartet import cli, settings
-from quartet.exit_codes import ExitCode, QuartetError
-from quartet.settings import ProducerSettings
+from quartet import cli
+from quartet.runtime import settings
+from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.settings import ProducerSettings
 
 GOOD: dict[str, Any] = {
     "kafka": {"bootstrap_servers": ["127.0.0.1:1"], "user": "producer", "ca_file": "/nowhere"},

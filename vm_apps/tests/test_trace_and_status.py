@@ -4,8 +4,8 @@ import hashlib
 from dataclasses import replace
 
 from pipeline_evidence import MODEL, dead_letter, good_run, image_id, inference
-from quartet import status, trace
-from quartet.evidence import Result
+from quartet.audit import status, trace
+from quartet.audit.evidence import Result
 
 PAYLOAD = bytes(1024) + b"\xff" * 2048
 DOCUMENT = {

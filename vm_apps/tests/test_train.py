@@ -4,8 +4,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from quartet import augmentation, classifier, model, train, training  # noqa: E402
-from quartet.exit_codes import QuartetError  # noqa: E402
+from quartet.inference import augmentation, classifier, model, train, training  # noqa: E402
+from quartet.runtime.errors import QuartetError  # noqa: E402
 
 
 def some_images(n=64):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from memory_broker import MemoryRecord
 from quartet import contracts
 from quartet.contracts import Image, Inference
-from quartet.db_consumer import ImageDocuments, InferenceDocuments
+from quartet.db_consumer.app import ImageDocuments, InferenceDocuments
 
 SCHEMAS = Path(__file__).parents[2] / "roles/mongodb/files/schemas"
 ORIGIN = {"topic": "images", "topic_id": "x", "partition": 0, "offset": Int64(2**62)}

@@ -15,8 +15,9 @@ from pipeline_evidence import (
     stored_image,
     without,
 )
-from quartet import counting, verify
-from quartet.evidence import Result, TopicRange
+from quartet import counting
+from quartet.audit import verify
+from quartet.audit.evidence import Result, TopicRange
 
 LOST = image_id(101, 3)
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from memory_broker import away
-from quartet.exit_codes import ExitCode, QuartetError
-from quartet.kafka_client import Unavailable
-from quartet.write_behind import WriteBehind
+from quartet.kafka.client import Unavailable
+from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.worker.write_behind import WriteBehind
 
 
 class Writes:

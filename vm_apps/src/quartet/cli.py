@@ -13,27 +13,27 @@ from collections.abc import Sequence
 from typing import Final
 
 from quartet import __version__
-from quartet.exit_codes import ExitCode, QuartetError
-from quartet.service import Service, configure_logging, fail
+from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.service import Service, configure_logging, fail
 
 _CREDENTIALS_SECONDS: Final = 25.0
 COMMANDS: Final = {
-    "producer": ("quartet.producer", "send the images of a data set"),
-    "db-consumer": ("quartet.db_consumer", "store a topic in the database"),
-    "inference": ("quartet.inference", "classify images"),
-    "ledger": ("quartet.ledger_export", "print what a producer sent"),
-    "dead-letters": ("quartet.dead_letters", "list refused records, or send them again"),
-    "model": ("quartet.model_check", "check a model file"),
-    "train": ("quartet.train", "train a model"),
-    "verify": ("quartet.verify", "recount everything and compare"),
-    "report": ("quartet.report", "make the report"),
-    "trace": ("quartet.trace", "follow one image"),
-    "status": ("quartet.status", "show lags, counts and versions"),
+    "producer": ("quartet.producer.app", "send the images of a data set"),
+    "db-consumer": ("quartet.db_consumer.app", "store a topic in the database"),
+    "inference": ("quartet.inference.app", "classify images"),
+    "ledger": ("quartet.producer.ledger_export", "print what a producer sent"),
+    "dead-letters": ("quartet.kafka.dead_letters", "list refused records, or send them again"),
+    "model": ("quartet.inference.model_check", "check a model file"),
+    "train": ("quartet.inference.train", "train a model"),
+    "verify": ("quartet.audit.verify", "recount everything and compare"),
+    "report": ("quartet.audit.report", "make the report"),
+    "trace": ("quartet.audit.trace", "follow one image"),
+    "status": ("quartet.audit.status", "show lags, counts and versions"),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand and return its exit status (quartet.exit_codes)."""
+    """Run a subcommand and return its exit status (quartet.runtime.errors)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="quartet", description="The apps of a streaming image-inference pipeline.")
     parser.add_argument("--version", action="version", version=__version__)

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from quartet.contracts import IMAGE_BYTES, LABELS
-from quartet.datasets import Pixels
-from quartet.exit_codes import ExitCode, QuartetError
+from quartet.datasets.source import Pixels
+from quartet.runtime.errors import ExitCode, QuartetError
 
 _FOLDER: Final = "cifar-10-batches-bin"
 _FILES: Final = {"train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)), "test": ("test_batch.bin",)}

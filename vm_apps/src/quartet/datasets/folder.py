@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from quartet.contracts import IMAGE_SIDE, LABELS
-from quartet.datasets import Pixels
-from quartet.exit_codes import ExitCode, QuartetError
+from quartet.datasets.source import Pixels
+from quartet.runtime.errors import ExitCode, QuartetError
 
 _SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg"})
 _MOST_PIXELS: Final = 50_000_000

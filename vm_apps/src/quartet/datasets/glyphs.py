@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from quartet.contracts import IMAGE_SIDE, LABELS
-from quartet.datasets import Pixels
-from quartet.exit_codes import ExitCode, QuartetError
+from quartet.datasets.source import Pixels
+from quartet.runtime.errors import ExitCode, QuartetError
 
 FONT: Final = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 #: The one size that the font's bitmaps have

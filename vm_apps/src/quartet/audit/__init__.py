@@ -1,0 +1,1 @@
+"""What judges and shows the pipeline: verify, report, trace, status."""

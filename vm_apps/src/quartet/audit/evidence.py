@@ -1,0 +1,197 @@
+"""What the auditor saw, as plain data: the ledgers, the topics, the collections, and where every group stands.
+
+`reader` collects it from the servers; `verify`, `report` and `status` judge and show it without any I/O.
+Of an image only the digest is kept, so a million images fit into memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from quartet import counting
+
+Offsets = Mapping[int, int]
+"""An offset for each partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A producer's own record of one run: sequences below `high_water` may have been sent, the acknowledged ones are in Kafka.
+
+    `finished` is the count that the run was finished with, if it was; `digests` are the sha256 of the payloads, 32 bytes a sequence.
+    """
+
+    producer_id: int
+    run: str
+    high_water: int
+    acknowledged: counting.SeenSequences
+    finished: int | None = None
+    digests: bytes = b""
+    dataset: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the producer has sent all that it wrote down, so that nothing more may appear."""
+        return self.finished is not None and self.finished >= self.high_water
+
+    def digest(self, sequence: int) -> bytes | None:
+        """Return the sha256 of the payload that was sent, if the ledger has it."""
+        return self.digests[32 * sequence : 32 * (sequence + 1)] or None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """A good record of the topic `images`. Times in microseconds; `appended_at` is the broker's."""
+
+    id: str
+    producer_id: int
+    run: str
+    sequence: int
+    actual_value: str | None
+    captured_at: int
+    appended_at: int
+    digest: bytes
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceRecord:
+    """A good record of the topic `inferences`."""
+
+    id: str
+    producer_id: int
+    run: str
+    sequence: int
+    model: str
+    image_prediction: str
+    actual_value: str | None
+    confidence: float
+    captured_at: int
+    inferred_at: int
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """A document of the images' collection; `digest` is of the stored bytes, `payload_sha256` what the document says."""
+
+    id: str
+    producer_id: int
+    run: str
+    sequence: int
+    actual_value: str | None
+    captured_at: int
+    received_at: int
+    payload_sha256: str
+    digest: bytes
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInference:
+    """A document of the inferences' collection."""
+
+    key: str
+    id: str
+    producer_id: int
+    model: str
+    image_prediction: str
+    actual_value: str | None
+    confidence: float
+    captured_at: int
+    inferred_at: int
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A refused record: where it stood, the id that its key named, if any, and why it was refused."""
+
+    topic: str
+    partition: int
+    offset: int
+    id: str | None
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A producer's document of the batch's or the stream's collection. `offsets`: up to where the stream counted."""
+
+    producer_id: int
+    total: int
+    incorrect: int
+    model: str
+    updated_at: int
+    offsets: Offsets | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRange:
+    """The first offset that a topic still holds and the end it was read to, for each partition."""
+
+    begin: Offsets
+    end: Offsets
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that was seen, in the order that makes it judgeable on a live system: see `reader`."""
+
+    taken_at: int
+    model: str
+    images: Sequence[ImageRecord]
+    inferences: Sequence[InferenceRecord]
+    refused_images: frozenset[tuple[int, int]]
+    refused_inferences: frozenset[tuple[int, int]]
+    dead_letters: Sequence[DeadLetter]
+    stored_images: Sequence[StoredImage]
+    stored_inferences: Sequence[StoredInference]
+    batch: Sequence[Result]
+    stream: Sequence[Result]
+    topics: Mapping[str, TopicRange]
+    images_topic: str
+    inferences_topic: str
+    committed: Mapping[str, Offsets]
+    """Offsets committed by the groups `images`, `inferences` and `inference`."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def lag(self, group: str) -> int:
+        """Return how many records a group (images, inferences, inference) has not yet committed."""
+        topic = self.topics[self.inferences_topic if group == "inferences" else self.images_topic]
+        return unread(topic, self.committed.get(group, {}))
+
+    def stream_lag(self) -> int:
+        """Return how many records of the inferences the stream has not yet counted."""
+        return uncounted(self.topics[self.inferences_topic], self.stream)
+
+
+def unread(topic: TopicRange, committed: Offsets) -> int:
+    """Return how many of a topic's records lie at or after the committed offsets."""
+    return sum(max(0, end - max(committed.get(p, 0), topic.begin.get(p, 0))) for p, end in topic.end.items())
+
+
+def uncounted(topic: TopicRange, stream: Sequence[Result]) -> int:
+    """Return how many of a topic's records lie at or after the offsets of the stream's documents."""
+    return unread(topic, {p: max((r.offsets or {}).get(p, 0) for r in stream) for p in topic.end} if stream else {})
+
+
+class _Placed(Protocol):
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+
+
+PlacedT = TypeVar("PlacedT", bound=_Placed)
+
+
+def in_log_order(records: Iterable[PlacedT]) -> list[PlacedT]:
+    """Sort records by partition and offset: the order in which "first" is meant, an id having one partition."""
+    return sorted(records, key=lambda record: (record.partition, record.offset))

@@ -1,0 +1,130 @@
+"""`quartet status`: how far every reader is, what is stored, refused and counted, and on which servers."""
+
+from __future__ import annotations
+
+import argparse
+import urllib.request
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from quartet.audit import reader
+from quartet.audit.evidence import Offsets, Result, TopicRange, uncounted, unread
+from quartet.runtime import settings
+from quartet.runtime.errors import ExitCode
+
+#: Where the apps of this VM serve their metrics, on loopback.
+METRICS_PORTS: Final = (9211, 9212, 9221, *range(9301, 9317))
+_SHOWN: Final = ("quartet_build_info", "quartet_connected", "quartet_images_per_second")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the commands below judge. The keys of `committed` are images, inference and inferences."""
+
+    model: str
+    topics: Mapping[str, TopicRange]
+    images: str
+    inferences: str
+    dead_letters: str
+    committed: Mapping[str, Offsets]
+    stream: Sequence[Result]
+    batch: Sequence[Result]
+    stored: Mapping[str, int]
+    refused: Mapping[str, int]
+    versions: Mapping[str, str]
+
+    def lags(self) -> dict[str, int]:
+        """Return what each reader has not read."""
+        return {
+            "images": unread(self.topics[self.images], self.committed.get("images", {})),
+            "inference": unread(self.topics[self.images], self.committed.get("inference", {})),
+            "inferences": unread(self.topics[self.inferences], self.committed.get("inferences", {})),
+            "stream": uncounted(self.topics[self.inferences], self.stream),
+        }
+
+
+def left(standing: Standing) -> list[str]:
+    """Say what is left to read, in words; empty when everything has drained."""
+    names = {
+        "images": "images to store",
+        "inference": "images to classify",
+        "inferences": "inferences to store",
+        "stream": "inferences to count by the stream",
+    }
+    return [f"{lag} {names[reader]}" for reader, lag in standing.lags().items() if lag]
+
+
+def lines(standing: Standing) -> list[str]:
+    """Return the standing as lines for people."""
+    records = {name: sum(extent.end.values()) - sum(extent.begin.values()) for name, extent in standing.topics.items()}
+    pending = standing.stored["images"] - standing.stored["inferences"]
+    text = [f"{name:<12} {version}" for name, version in standing.versions.items()]
+    text += [f"{'topic':<12} {name}: {n:,} records in {len(standing.topics[name].end)} partitions" for name, n in records.items()]
+    text.append(
+        f"{'stored':<12} {standing.stored['images']:,} images, {standing.stored['inferences']:,} inferences of {standing.model}, "
+        f"{max(0, pending):,} pending"
+    )
+    text.append(f"{'refused':<12} {', '.join(f'{n:,} {cause}' for cause, n in standing.refused.items()) or 'nothing'}")
+    text += [f"{'unread':<12} {reader}: {lag:,}" for reader, lag in standing.lags().items()]
+    for name, results in (("batch", standing.batch), ("stream", standing.stream)):
+        text += [
+            f"{name:<12} producer {r.producer_id}: {r.incorrect:,} of {r.total:,} wrong (model {r.model})"
+            for r in sorted(results, key=lambda r: r.producer_id)
+        ]
+    return text
+
+
+def metrics_lines(texts: Iterable[str]) -> list[str]:
+    """Pick what people want to see out of the metrics of this VM's apps."""
+    return [line for text in texts for line in text.splitlines() if line.startswith(_SHOWN)]
+
+
+def look(auditor: reader.Auditor) -> Standing:
+    """Ask the servers. Commits are read before ends, so that nothing seems drained that is not."""
+    topics = auditor.settings.topics
+    committed, stream = auditor.committed(), auditor.stream()
+    _, letters = auditor.read_topic(topics.dead_letters)
+    causes = Counter(letter.cause for letter in reader.dead_letter_records(letters))
+    return Standing(
+        model=auditor.settings.model,
+        topics=auditor.ranges(topics.images, topics.inferences, topics.dead_letters),
+        images=topics.images,
+        inferences=topics.inferences,
+        dead_letters=topics.dead_letters,
+        committed=committed,
+        stream=stream,
+        batch=auditor.batch(),
+        stored=auditor.counts(),
+        refused=dict(sorted(causes.items())),
+        versions=auditor.versions(),
+    )
+
+
+def _local_metrics() -> Iterable[str]:
+    for port in METRICS_PORTS:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=1) as answer:
+                yield answer.read().decode()
+        except OSError:  # no such app on this VM
+            continue
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `quartet status`."""
+    parser.add_argument("--config", required=True, metavar="FILE", help="the auditor's settings (JSON)")
+    parser.add_argument("--drained", action="store_true", help="exit 1, saying what is left, unless everything was read and counted")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the standing, or say whether everything has drained."""
+    options = settings.load(settings.AuditorSettings, arguments.config)
+    with reader.reachable():
+        standing = look(reader.Auditor(options))
+    if arguments.drained:
+        remaining = left(standing)
+        print("left: " + ", ".join(remaining) if remaining else "drained")
+        return ExitCode.FAILED if remaining else ExitCode.OK
+    print("\n".join([*lines(standing), *metrics_lines(_local_metrics())]))
+    return ExitCode.OK

@@ -1,0 +1,137 @@
+"""`quartet trace ID`: one image's way through the pipeline, hop by hop, and whether it is counted."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from quartet import contracts
+from quartet.audit import reader
+from quartet.audit.evidence import DeadLetter, InferenceRecord, Result
+from quartet.mongodb import client as mongodb_client
+from quartet.runtime import settings
+from quartet.runtime.errors import ExitCode, QuartetError
+
+#: Darkest to brightest, for an image of characters.
+_SHADES = " .:-=+*#%@"
+
+
+@dataclass(frozen=True)
+class Way:
+    """What was found of an image. `document` and `inference` are the database's documents."""
+
+    id: str
+    model: str
+    document: Mapping[str, Any] | None
+    inference: Mapping[str, Any] | None
+    log: Sequence[InferenceRecord]
+    dead_letters: Sequence[DeadLetter]
+    stream: Result | None
+
+
+def picture(payload: bytes) -> list[str]:
+    """Draw an image of 3,072 planar bytes with characters: 32 columns, 16 rows."""
+    grey = [sum(payload[plane * 1024 + i] for plane in range(3)) // 3 for i in range(1024)]
+    pairs = [[(grey[64 * row + x] + grey[64 * row + 32 + x]) // 2 for x in range(32)] for row in range(16)]
+    return ["".join(_SHADES[value * len(_SHADES) // 256] for value in row) for row in pairs]
+
+
+def lines(way: Way) -> list[str]:
+    """Return an image's way as lines for people."""
+    text = [f"image {way.id}"]
+    captured = None
+    if (document := way.document) is not None:
+        captured = document["captured_at"]
+        place = document["kafka"]
+        text += picture(document["image"])
+        same = hashlib.sha256(document["image"]).hexdigest() == document["payload_sha256"]
+        text += [
+            f"label      {document.get('actual_value') or 'unknown'}",
+            f"captured   {_time(captured)}",
+            f"in Kafka   {place['topic']} partition {place['partition']} offset {place['offset']}",
+            f"stored     {_time(document['received_at'], captured)}  sha256 {document['payload_sha256'][:16]}…"
+            + ("" if same else "  BUT THE BYTES DIFFER"),
+        ]
+    else:
+        text.append("stored     no")
+    for number, record in enumerate(way.log):
+        text.append(
+            f"inferred   {_time(record.inferred_at, captured)}  {record.image_prediction} ({record.confidence:.3f}) by {record.model}, "
+            f"partition {record.partition} offset {record.offset}" + ("" if number == 0 else "  again: not counted")
+        )
+    if way.inference is not None:
+        place = way.inference["kafka"]
+        text.append(f"           stored from partition {place['partition']} offset {place['offset']}")
+    elif not way.log:
+        text.append("inferred   not yet")
+    text += [f"refused    {d.topic} partition {d.partition} offset {d.offset}: {d.cause}" for d in way.dead_letters]
+    text.append(f"counted    {counted(way)}")
+    return text
+
+
+def counted(way: Way) -> str:
+    """Say whether the image is counted, and as what."""
+    if not way.log:
+        return "no: there is no inference of it" + (f" by {way.model}" if way.document is not None else "")
+    first = way.log[0]
+    if first.actual_value is None:
+        return "no: nobody knows its label"
+    outcome = (
+        "right" if first.image_prediction == first.actual_value else f"wrong ({first.actual_value} taken for {first.image_prediction})"
+    )
+    offsets = (way.stream.offsets if way.stream is not None else None) or {}
+    reached = first.offset < offsets.get(first.partition, 0)
+    return f"as {outcome}; the stream has {'counted it' if reached else 'not come so far'}"
+
+
+def follow(auditor: reader.Auditor, image_id: str) -> Way:
+    """Look an image up everywhere."""
+    options = auditor.settings
+    producer_id = contracts.parse_id(image_id)[0]
+    with mongodb_client.translated():
+        document = auditor.image_collection.find_one({"_id": image_id})
+        inference = auditor.inference_collection.find_one({"_id": f"{image_id}/{options.model}"})
+    stream = next((r for r in auditor.stream() if r.producer_id == producer_id), None)
+    _, letters = auditor.read_topic(options.topics.dead_letters)
+    _, log = auditor.read_topic(options.topics.inferences)
+    records, _ = reader.inference_records(record for record in log if record.key == image_id.encode())
+    return Way(
+        id=image_id,
+        model=options.model,
+        document=document,
+        inference=inference,
+        log=sorted((r for r in records if r.model == options.model), key=lambda r: (r.partition, r.offset)),
+        dead_letters=[letter for letter in reader.dead_letter_records(letters) if letter.id == image_id],
+        stream=stream,
+    )
+
+
+def _time(microseconds: int, since: int | None = None) -> str:
+    text = datetime.fromtimestamp(microseconds / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
+    return text if since is None else f"{text} (+{(microseconds - since) / 1000:.1f} ms)"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `quartet trace`."""
+    parser.add_argument("--config", required=True, metavar="FILE", help="the auditor's settings (JSON)")
+    parser.add_argument("id", metavar="ID", help="an image's id, such as 101-first-000000000007")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Follow an image; exit 1 if there is no trace of it."""
+    options = settings.load(settings.AuditorSettings, arguments.config)
+    try:
+        contracts.parse_id(arguments.id)
+    except contracts.ContractError as error:
+        raise QuartetError(ExitCode.INPUT, error.detail) from None
+    with reader.reachable():
+        way = follow(reader.Auditor(options), arguments.id)
+    if way.document is None and not way.log and not way.dead_letters:
+        print(f"there is no trace of {arguments.id}: not stored, not inferred, not refused")
+        return ExitCode.FAILED
+    print("\n".join(lines(way)))
+    return ExitCode.OK

@@ -1,0 +1,1 @@
+"""The DB consumers: store a topic in the database."""

@@ -1,0 +1,1 @@
+"""The inference consumer, the model that it runs, and how one is made."""

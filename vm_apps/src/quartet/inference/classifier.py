@@ -1,0 +1,226 @@
+"""The classifier: the network of a checked model file, on the CPU or a GPU, in the type that is fastest there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+import torchvision
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from quartet import contracts
+from quartet.inference.cuda_forward import CudaForward
+from quartet.inference.model import Description, ModelError, Prediction, describe, read
+
+log = logging.getLogger(__name__)
+
+# Images classified with each number of threads, to find which is faster for one alone
+_TRIALS = 9
+_GREY = bytes([128]) * contracts.IMAGE_BYTES
+
+
+def network() -> torch.nn.Module:
+    """Make the network, not yet trained: torchvision's ResNet-18 with a 3x3 stem of stride 1, without max-pool."""
+    net: torch.nn.Module = torchvision.models.resnet18(weights=None, num_classes=len(contracts.LABELS))
+    net.conv1 = torch.nn.Conv2d(3, 64, kernel_size=3, stride=1, padding=1, bias=False)
+    net.maxpool = torch.nn.Identity()
+    return net
+
+
+def load(path: Path | str, sha256: str | None = None) -> tuple[Description, torch.nn.Module]:
+    """Read, check and build a model, in fp32 and in evaluation mode."""
+    data, actual = read(path, sha256)
+    description = describe(data, actual)
+
+    try:
+        weights = safetensors.torch.load(data)
+    except safetensors.SafetensorError as error:
+        raise ModelError(f"{path} is damaged: {error}") from None
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ModelError(f"{path}: {name} holds values that are not finite")
+    net = network()
+    net.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in weights.items()}, strict=False)
+    return description, net.eval()
+
+
+class Classifier:
+    """A loaded model on its device, ready to classify batches.
+
+    `device` is auto, cpu or cuda; `dtype` is auto, float32 or bfloat16; `threads` 0 means all CPUs.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        sha256: str | None,
+        device: str = "auto",
+        dtype: str = "auto",
+        threads: int = 0,
+    ) -> None:
+        self.description, net = load(path, sha256)
+
+        self.device = device = chosen_device(device)
+        if device == "cpu":
+            torch.set_num_threads(threads or _cpus())
+        self.threads = torch.get_num_threads()
+        #: Threads for an image that comes alone: 1 where `choose_threads_alone` found that to be faster
+        self.threads_alone = self.threads
+        self.dtype = ("bfloat16" if has_bfloat16(device) else "float32") if dtype == "auto" else dtype
+        self._dtype: torch.dtype = getattr(torch, self.dtype)
+        self._net: torch.nn.Module = fuse(net).to(device=device, dtype=self._dtype, memory_format=torch.channels_last)
+        mean, std = self.description.mean, self.description.std
+        self._offset = torch.tensor(mean, device=device).mul(255).view(1, 3, 1, 1)
+        self._scale = torch.tensor(std, device=device).mul(255).reciprocal().view(1, 3, 1, 1)
+        self._cuda = CudaForward(self._forward, exact=self.dtype == "float32") if device == "cuda" else None
+
+    @property
+    def device_name(self) -> str:
+        """The GPU's or the CPU's name, as people know it."""
+        return device_name(self.device)
+
+    def logits(self, images: Sequence[bytes]) -> torch.Tensor:
+        """Classify images of 3,072 bytes (uint8, planar RGB); return float32 logits on the CPU, shape (n, 10)."""
+        return self._begin(images)()
+
+    def classify(self, images: Sequence[bytes]) -> list[Prediction]:
+        """Classify images of 3,072 bytes (uint8, planar RGB)."""
+        return next(self.classify_batches([images])) if images else []
+
+    def classify_batches(self, batches: Iterable[Sequence[bytes]]) -> Iterator[list[Prediction]]:
+        """Classify batches, none of them empty, in their order; a GPU computes one while the next is on its way to it."""
+        ahead = 1 if self._cuda else 0
+        begun: deque[Callable[[], torch.Tensor]] = deque()
+        for batch in batches:
+            begun.append(self._begin(batch))
+            if len(begun) > ahead:
+                yield self._predictions(begun.popleft()())
+        while begun:
+            yield self._predictions(begun.popleft()())
+
+    def _begin(self, images: Sequence[bytes]) -> Callable[[], torch.Tensor]:
+        """Begin to classify; return what waits for the logits."""
+        if self._cuda:
+            return self._cuda.begin(images)
+        threads = self.threads_alone if len(images) == 1 else self.threads
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        with torch.inference_mode():
+            logits = self._forward(torch.frombuffer(bytearray(b"".join(images)), dtype=torch.uint8).view(-1, contracts.IMAGE_BYTES))
+        return lambda: logits
+
+    def _forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return float32 logits (n x 10) of images (uint8, n x 3,072) on the device where both lie."""
+        batch = pixels.view(-1, 3, contracts.IMAGE_SIDE, contracts.IMAGE_SIDE).float().sub_(self._offset).mul_(self._scale)
+        logits: torch.Tensor = self._net(batch.to(dtype=self._dtype, memory_format=torch.channels_last))
+        return logits.float()
+
+    def _predictions(self, logits: torch.Tensor) -> list[Prediction]:
+        best = logits.softmax(1).max(1)
+        return [
+            Prediction(self.description.classes[i], confidence)
+            for confidence, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        ]
+
+    def warm_up(self, batch_size: int) -> None:
+        """Classify grey images, one and a whole batch, so that what can fail fails now and not at the first record."""
+        if self._cuda:
+            self._cuda.prepare(batch_size)
+        for n in (1, batch_size):
+            if not bool(self.logits([_GREY] * n).isfinite().all()):
+                raise ModelError(f"the model's logits are not finite in {self.dtype}")
+
+    def choose_threads_alone(self) -> None:
+        """Find out whether waking the other threads for one image costs more than they save; on few cores it does."""
+        if self.device != "cpu" or self.threads == 1:
+            return
+        found = {}
+        for threads in (1, self.threads):
+            self.threads_alone = threads
+            seconds = []
+            for _ in range(_TRIALS):
+                # they fall asleep between two images that come alone, so here too
+                time.sleep(0.01)
+                begin = time.perf_counter()
+                self.logits([_GREY])
+                seconds.append(time.perf_counter() - begin)
+            found[threads] = 1000 * median(seconds)
+        self.threads_alone = min(found, key=lambda threads: found[threads])
+        log.info("one image alone takes %s", " and ".join(f"{ms:.1f} ms with threads={threads}" for threads, ms in found.items()))
+
+
+def fuse(net: torch.nn.Module) -> torch.nn.Module:
+    """Fold every BatchNorm into the convolution before it: the same function with less memory traffic."""
+
+    def fold(owner: Any, convolution: str, norm: str) -> None:
+        setattr(owner, convolution, fuse_conv_bn_eval(getattr(owner, convolution), getattr(owner, norm)))
+        setattr(owner, norm, torch.nn.Identity())
+
+    fold(net, "conv1", "bn1")
+    for layer in range(1, 5):
+        for block in getattr(net, f"layer{layer}"):
+            fold(block, "conv1", "bn1")
+            fold(block, "conv2", "bn2")
+            if block.downsample is not None:
+                fold(block.downsample, "0", "1")
+    return net
+
+
+def chosen_device(device: str) -> str:
+    """Return cpu or cuda: `auto` is the GPU where torch sees one.
+
+    Raises:
+        ModelError: cuda is wanted, and torch sees no GPU.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        built = f"was built for CUDA {torch.version.cuda}" if torch.version.cuda else "was built without CUDA"
+        raise ModelError(
+            f"device cuda is set, but torch {torch.__version__}, which {built}, sees no GPU: look at `nvidia-smi`, the driver's age and, in "
+            f"a unit, inference_gpu (it opens the NVIDIA devices); or set the device to cpu"
+        )
+    return device
+
+
+def device_name(device: str) -> str:
+    """Return the GPU's or the CPU's name, as people know it."""
+    return str(torch.cuda.get_device_name(device)) if device == "cuda" else _cpu_name()
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether the device computes in bfloat16 itself; where it is only emulated, float32 is faster."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    flags = _cpu_flags()
+    return bool({"avx512_bf16", "amx_bf16", "bf16"} & flags)
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _cpuinfo(*names: str) -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((value.strip() for key, _, value in (x.partition(":") for x in lines) if key.strip() in names), "")
+
+
+def _cpu_flags() -> set[str]:
+    return set(_cpuinfo("flags", "Features").split())
+
+
+def _cpu_name() -> str:
+    return _cpuinfo("model name") or platform.machine()

@@ -1,0 +1,208 @@
+"""The model file: the weights of a ResNet-18 with a CIFAR stem as safetensors, its sha256 pinned.
+
+The file is read once and hashed before any of it is parsed; nothing in it can run. Its metadata say how pixels are
+normalised and which class each output is. What does not fit is refused with a `ModelError` that says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from quartet import contracts
+from quartet.runtime.errors import ExitCode, QuartetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_FILE_BYTES = 256 * 1024 * 1024
+"""Far above the 45 MB of such a model in fp32; a larger file is not one."""
+
+_FLOATS = {"F16", "BF16", "F32"}
+_CHANNELS = (64, 128, 256, 512)
+_DIGEST_CHARACTERS = 64
+
+
+class ModelError(QuartetError):
+    """A model file that is missing, altered or not of the kind that this program runs."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ExitCode.MODEL, message)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a model file says about itself."""
+
+    sha256: str
+    architecture: str
+    classes: tuple[str, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    dtype: str
+    parameters: int
+
+    @property
+    def model(self) -> str:
+        """The name that inferences carry: the first 12 hex digits of the file's sha256."""
+        return self.sha256[:12]
+
+
+class Prediction(NamedTuple):
+    """The class with the largest logit and its softmax."""
+
+    label: str
+    confidence: float
+
+
+def expected_shapes() -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
+    """Return the tensors that the file must hold, and those that it may hold (BatchNorm's counters)."""
+    shapes: dict[str, tuple[int, ...]] = {"conv1.weight": (64, 3, 3, 3), "fc.weight": (10, 512), "fc.bias": (10,)}
+    norms = [("bn1", 64)]
+    before = 64
+    for layer, channels in enumerate(_CHANNELS, 1):
+        for block in range(2):
+            name = f"layer{layer}.{block}"
+            shapes[f"{name}.conv1.weight"] = (channels, before if block == 0 else channels, 3, 3)
+            shapes[f"{name}.conv2.weight"] = (channels, channels, 3, 3)
+            norms += [(f"{name}.bn1", channels), (f"{name}.bn2", channels)]
+            if block == 0 and before != channels:
+                shapes[f"{name}.downsample.0.weight"] = (channels, before, 1, 1)
+                norms.append((f"{name}.downsample.1", channels))
+        before = channels
+    counters: dict[str, tuple[int, ...]] = {}
+    for name, channels in norms:
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            shapes[f"{name}.{part}"] = (channels,)
+        counters[f"{name}.num_batches_tracked"] = ()
+    return shapes, counters
+
+
+def read(path: Path | str, sha256: str | None = None) -> tuple[bytes, str]:
+    """Read the file and compare its sha256 with the pinned one, if there is one, before anything looks inside."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ModelError(f"{path} is larger than {MAX_FILE_BYTES} bytes: not a ResNet-18")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the model {path}: {error.strerror or error}") from error
+    actual = hashlib.sha256(data).hexdigest()
+    if sha256 is not None and actual != sha256.strip().lower():
+        raise ModelError(
+            f"{path} has the sha256 {actual}, but {sha256} is set: the file was altered or replaced. Restore it, or, "
+            f"if it is the model you want, set the sha256 that `quartet model check` prints"
+        )
+    return data, actual
+
+
+def describe(data: bytes, sha256: str) -> Description:
+    """Check the header (format, metadata, names, shapes, types) without reading a weight."""
+    header = _header(data)
+    metadata = header.pop("__metadata__", None)
+    if not isinstance(metadata, dict):
+        raise ModelError("the file has no metadata: classes, mean and std are needed (see the model card)")
+    _check_tensors(header)
+    return Description(
+        sha256=sha256,
+        architecture=str(metadata.get("architecture", "ResNet-18 with a 3x3 stem")),
+        classes=_classes(metadata),
+        mean=_triple(metadata, "mean", lowest=0.0),
+        std=_triple(metadata, "std", lowest=1e-6),
+        dtype="/".join(sorted({str(t["dtype"]) for t in header.values()} & _FLOATS)),
+        parameters=sum(math.prod(t["shape"]) for n, t in header.items() if n.endswith((".weight", ".bias"))),
+    )
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    # Read here and not by the library because it hands out metadata only of a file that it opens a second time.
+    try:
+        (length,) = struct.unpack_from("<Q", data)
+        if length > len(data) - 8:
+            raise ValueError("cut short")
+        header = json.loads(data[8 : 8 + length])
+        if not isinstance(header, dict):
+            raise ValueError("no table of tensors")
+    except (struct.error, ValueError, RecursionError) as error:
+        raise ModelError(f"not a safetensors file ({error}); .pt and .pth files can hold code and are refused") from None
+    return header
+
+
+def _check_tensors(header: dict[str, Any]) -> None:
+    required, optional = expected_shapes()
+    if missing := sorted(required.keys() - header.keys()):
+        raise ModelError(f"not a ResNet-18: {_some(missing)} missing")
+    if extra := sorted(header.keys() - required.keys() - optional.keys()):
+        raise ModelError(f"not a ResNet-18 of this kind: it also holds {_some(extra)}")
+    for name, entry in header.items():
+        if not isinstance(entry, dict) or not isinstance(entry.get("shape"), list):
+            raise ModelError(f"{name} is not described as a tensor")
+        wanted = required.get(name, optional.get(name))
+        if tuple(entry["shape"]) != wanted:
+            hint = ": the stem must be 3x3 for 32x32 images, without max-pool" if name == "conv1.weight" else ""
+            raise ModelError(f"{name} has the shape {entry['shape']}, expected {list(wanted or ())}{hint}")
+        if name in required and entry.get("dtype") not in _FLOATS:
+            raise ModelError(f"{name} has the type {entry.get('dtype')}, expected one of {', '.join(sorted(_FLOATS))}")
+
+
+def _classes(metadata: dict[str, Any]) -> tuple[str, ...]:
+    try:
+        classes = json.loads(metadata["classes"])
+    except KeyError:
+        raise ModelError("metadata: `classes` is missing: a JSON list of the ten labels in the order of the outputs") from None
+    except (TypeError, ValueError):
+        raise ModelError("metadata: `classes` is not a JSON list") from None
+    if not isinstance(classes, list) or not all(isinstance(c, str) for c in classes) or sorted(classes) != sorted(contracts.LABELS):
+        raise ModelError(f"metadata: `classes` must be the ten labels {' '.join(contracts.LABELS)}, in any order")
+    return tuple(classes)
+
+
+def _triple(metadata: dict[str, Any], name: str, lowest: float) -> tuple[float, float, float]:
+    try:
+        red, green, blue = (float(part) for part in str(metadata[name]).strip("[]() ").split(","))
+    except KeyError:
+        raise ModelError(f"metadata: `{name}` is missing: three numbers for red, green and blue, pixels being 0..1") from None
+    except ValueError:
+        raise ModelError(f"metadata: `{name}` is not three numbers: {metadata[name]!r}") from None
+    if not all(lowest <= value <= 1 for value in (red, green, blue)):
+        raise ModelError(f"metadata: `{name}` is {metadata[name]!r}: expected {lowest}..1, for pixels of 0..1")
+    return red, green, blue
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def check(path: Path | str, device: str = "cpu") -> list[str]:
+    """Check a file and say what it is, in lines for people; with torch at hand it is tried too, on a device (auto, cpu or cuda).
+
+    ModelError if it does not fit, or if there is no such device.
+    """
+    data, sha256 = read(path)
+    description = describe(data, sha256)
+    try:
+        from quartet.inference import classifier  # noqa: PLC0415 (torch is where images are classified, a file is checked anywhere)
+    except ModuleNotFoundError:
+        if device == "cuda":
+            raise ModelError("cannot be tried on a GPU: torch is not installed here; use the environment of the inference VM") from None
+        tried = "not tried: torch is not installed here"
+    else:
+        trial = classifier.Classifier(path, sha256, device=device)
+        trial.warm_up(2)
+        tried = f"logits are finite in {trial.dtype} on {trial.device_name}"
+    numbers = {"mean": description.mean, "std": description.std}
+    return [
+        f"file           {path}",
+        f"architecture   {description.architecture}",
+        f"parameters     {description.parameters:,} in {description.dtype}",
+        f"classes        {' '.join(description.classes)}",
+        *(f"{name:<14} {' '.join(f'{v:.4f}' for v in values)}  (pixels 0..1)" for name, values in numbers.items()),
+        f"tried          {tried}",
+        f"sha256         {description.sha256}",
+        f"model          {description.model}  (what inferences carry)",
+    ]

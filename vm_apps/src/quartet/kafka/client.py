@@ -1,0 +1,202 @@
+"""Kafka as the apps use it: SASL_SSL with SCRAM-SHA-512, every blocking call bounded, offsets committed only by hand."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple, Protocol
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import errors as kafka_errors
+
+from quartet import contracts
+from quartet.kafka import batches, transport
+from quartet.kafka.partitioner import KeyPartitioner
+from quartet.runtime import tls_causes
+from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.settings import Kafka
+
+log = logging.getLogger(__name__)
+batches.accept_what_the_broker_accepts()
+transport.hear_last_words()
+
+#: No call blocks longer, so that the watchdog (60 s) is always fed in time.
+CALL_SECONDS: Final = 10.0
+CALL_MS: Final = int(CALL_SECONDS * 1000)
+
+
+class Partition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+class Record(Protocol):
+    """What the worker needs of a consumed record (kafka-python's ConsumerRecord). `timestamp`: ms, the broker's clock."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+
+
+class Unavailable(Exception):
+    """A server does not answer, for now: what was begun must be begun again later."""
+
+    def __init__(self, server: str, reason: str) -> None:
+        super().__init__(f"{server}: {reason}")
+        self.server = server
+
+
+def require_crc32c() -> None:
+    """Refuse to start without the compiled checksum: kafka-python's own is a thousand times slower.
+
+    Raises:
+        QuartetError: CONFIGURATION, the package crc32c is missing.
+    """
+    if importlib.util.find_spec("crc32c") is None:
+        raise QuartetError(
+            ExitCode.CONFIGURATION, "the package crc32c is not installed; without it Kafka's checksums are 1,000 times slower"
+        )
+
+
+class _Failures(logging.Handler):
+    """Notices why Kafka cannot be reached: the client goes on trying, ends in a bare timeout, and only logs the cause."""
+
+    #: Why Kafka refused the password
+    refusal: str | None = None
+    _cause = ""
+    _cause_at = -math.inf
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for argument in record.args if isinstance(record.args, tuple) else ():
+            if isinstance(argument, kafka_errors.SaslAuthenticationFailedError):
+                self.refusal = str(argument)
+            elif isinstance(argument, kafka_errors.KafkaConnectionError | OSError):
+                self._cause, self._cause_at = str(argument), time.monotonic()
+
+    def recent_cause(self) -> str | None:
+        """Return why the last connection failed, if that was while the present call was waiting."""
+        if time.monotonic() - self._cause_at > 2 * CALL_SECONDS:
+            return None
+        return tls_causes.explain(self._cause) or self._cause[:200]
+
+
+_failures = _Failures()
+logging.getLogger("kafka").addHandler(_failures)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn kafka-python's errors into the two that matter: wait (Unavailable), or stop and say why (QuartetError)."""
+    try:
+        yield
+        if _failures.refusal is not None:
+            raise kafka_errors.SaslAuthenticationFailedError(_failures.refusal)
+    except kafka_errors.KafkaTimeoutError as error:
+        if _failures.refusal is None:
+            raise Unavailable("kafka", _failures.recent_cause() or f"no answer in time: {error}") from error
+        message = f"Kafka does not accept the user or the password: {_failures.refusal}"
+        raise QuartetError(ExitCode.CREDENTIALS, message) from error
+    except (kafka_errors.SaslAuthenticationFailedError, kafka_errors.UnsupportedSaslMechanismError) as error:
+        raise QuartetError(ExitCode.CREDENTIALS, f"Kafka does not accept the user or the password: {error}") from error
+    except kafka_errors.AuthorizationError as error:
+        raise QuartetError(ExitCode.CREDENTIALS, f"Kafka does not allow it: {type(error).__name__} {error}") from error
+    except kafka_errors.FencedInstanceIdError as error:
+        message = f"another process took this consumer's group_instance_id; stop the other one ({error})"
+        raise QuartetError(ExitCode.UNAVAILABLE, message) from error
+    except kafka_errors.KafkaError as error:
+        raise Unavailable("kafka", tls_causes.explain(str(error)) or str(error) or type(error).__name__) from error
+
+
+def security(settings: Kafka, password: str) -> dict[str, Any]:
+    """Return the options that every client has: where, how it logs in, and how long it waits."""
+    return {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "security_protocol": "SASL_SSL",
+        "ssl_cafile": settings.ca_file,
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": settings.user,
+        "sasl_plain_password": password,
+        "bootstrap_timeout_ms": CALL_MS,
+        "request_timeout_ms": CALL_MS,
+        "reconnect_backoff_max_ms": 2_000,
+    }
+
+
+def connect_producer(settings: Kafka, password: str, *, linger_ms: int, batch_bytes: int = 131_072) -> KafkaProducer:
+    """Return an idempotent producer. A send that Kafka does not acknowledge within 60 s fails.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+        QuartetError: CREDENTIALS.
+    """
+    with translated():
+        return KafkaProducer(
+            **security(settings, password),
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=linger_ms,
+            batch_size=batch_bytes,
+            max_block_ms=CALL_MS,
+            delivery_timeout_ms=60_000,
+            max_request_size=contracts.LARGEST_DEAD_LETTER,
+            partitioner=KeyPartitioner(),
+        )
+
+
+def connect_admin(settings: Kafka, password: str) -> KafkaAdminClient:
+    """Return an admin client.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+        QuartetError: CREDENTIALS.
+    """
+    with translated():
+        return KafkaAdminClient(**security(settings, password))
+
+
+def connect_reader(settings: Kafka, password: str) -> KafkaConsumer:
+    """Return a consumer without a group, for commands that read whole topics and commit nothing.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+        QuartetError: CREDENTIALS.
+    """
+    with translated():
+        return KafkaConsumer(
+            **security(settings, password),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            allow_auto_create_topics=False,
+            max_poll_records=5_000,
+            max_partition_fetch_bytes=contracts.LARGEST_DEAD_LETTER,
+        )
+
+
+def topic_id(settings: Kafka, password: str, topic: str) -> str:
+    """Return the id of a topic: a topic that was deleted and made anew has another, and offsets that start again.
+
+    Raises:
+        Unavailable: Kafka does not answer, or there is no such topic yet.
+        QuartetError: CREDENTIALS.
+    """
+    admin = connect_admin(settings, password)
+    try:
+        with translated():
+            found = admin.describe_topics([topic])
+    finally:
+        admin.close()
+    description = found[0] if isinstance(found, list) else found[topic]
+    if description.get("error_code"):
+        raise Unavailable("kafka", f"topic {topic} does not exist")
+    return str(description["topic_id"])

@@ -1,0 +1,252 @@
+"""One topic, read as a member of a consumer group: what the worker reads from (quartet.worker.loop.Source)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka import errors as kafka_errors
+from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.structs import OffsetAndMetadata
+
+from quartet.kafka.client import CALL_MS, Partition, Record, Unavailable, security, translated
+from quartet.runtime import metrics
+from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.settings import Kafka
+from quartet.worker.loop import Host
+
+log = logging.getLogger(__name__)
+
+# A broker that is away and a topic without news look the same to poll().
+_SILENCE_SECONDS: Final = 5.0
+_CONNECT_AGAIN_SECONDS: Final = 2.0
+
+
+class GroupConsumer:
+    """One topic, read as a static member of a consumer group from the last commit on.
+
+    A group without a commit begins at the oldest record. Where the committed records are gone, the process stops and names the lost
+    range, unless the loss was accepted (`--accept-loss`).
+    """
+
+    def __init__(self, settings: Kafka, password: str, topic: str, group: str, instance: str, *, accept_loss: bool) -> None:
+        self.topic = topic
+        self._accept_loss = accept_loss
+        self._paused = False
+        self._revoked: Callable[[], None] = lambda: None
+        self._heard_at = time.monotonic()
+        with translated():
+            self._consumer = KafkaConsumer(
+                **security(settings, password),
+                group_id=group,
+                group_instance_id=instance,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                allow_auto_create_topics=False,
+                session_timeout_ms=30_000,
+                heartbeat_interval_ms=3_000,
+                max_poll_interval_ms=300_000,
+                max_poll_records=10_000,
+                fetch_max_wait_ms=500,
+                metadata_max_age_ms=30_000,
+            )
+            self._consumer.subscribe([topic], listener=_Listener(self))
+
+    def on_revoke(self, forget: Callable[[], None]) -> None:
+        """Set what is done before partitions go to another member.
+
+        The client calls it on its own thread, inside `poll`, where it refuses every call that waits, a commit too. So what was begun is
+        forgotten: who has the partition next reads it again, which changes nothing.
+        """
+        self._revoked = forget
+
+    def poll(self, seconds: float, most: int) -> list[Record]:
+        """Return up to `most` records, each partition's in the order of offsets; an empty list after `seconds`.
+
+        When nothing came for a while, the broker is asked for a sign of life.
+
+        Raises:
+            Unavailable, QuartetError
+        """
+        with translated():
+            try:
+                found = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=most)
+            except kafka_errors.NoOffsetForPartitionError:
+                self._begin()
+                return []
+            except kafka_errors.OffsetOutOfRangeError as error:
+                self._handle_loss(error)
+                return []
+            if found:
+                self._heard_at = time.monotonic()
+            elif time.monotonic() - self._heard_at > _SILENCE_SECONDS:
+                self._ask()
+        return [record for records in found.values() for record in records]
+
+    def has_assignment(self) -> bool:
+        """Say whether this member has partitions."""
+        return bool(self._consumer.assignment())
+
+    def topic_exists(self) -> bool:
+        """Say whether the cluster knows the topic.
+
+        Raises:
+            Unavailable, QuartetError
+        """
+        return self.partitions_of(self.topic) > 0
+
+    def partitions_of(self, topic: str) -> int:
+        """Return the number of partitions of a topic, 0 if there is no such topic.
+
+        Raises:
+            Unavailable, QuartetError
+        """
+        with translated():
+            return len(self._partitions(topic))
+
+    def backlog(self) -> int | None:
+        """Return how many records are left to read, as far as the last answers tell."""
+        left = 0
+        for partition in self._consumer.assignment():
+            end = self._consumer.highwater(partition)
+            if end is None:
+                return None
+            with translated():
+                left += max(0, end - (self._consumer.position(partition, timeout_ms=1_000) or 0))
+        return left
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Commit the offsets of the next records to read.
+
+        A member that lost its partitions meanwhile cannot commit; what it did is done again by another, which is harmless.
+
+        Raises:
+            Unavailable, QuartetError
+        """
+        try:
+            with translated():
+                wanted = {TopicPartition(*partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
+                self._consumer.commit(wanted, timeout_ms=CALL_MS)
+        except Unavailable as error:
+            if not isinstance(
+                error.__cause__,
+                kafka_errors.CommitFailedError
+                | kafka_errors.IllegalGenerationError
+                | kafka_errors.UnknownMemberIdError
+                | kafka_errors.RebalanceInProgressError,
+            ):
+                raise
+            log.warning("the group moved on before the commit; the records come again and change nothing")
+
+    def rewind(self, offsets: Mapping[Partition, int]) -> None:
+        """Read these partitions again from these offsets."""
+        assigned = self._consumer.assignment()
+        for partition, offset in offsets.items():
+            if TopicPartition(*partition) in assigned:
+                self._consumer.seek(TopicPartition(*partition), offset)
+
+    def pause(self) -> None:
+        """Stop fetching; polling keeps the membership."""
+        self._paused = True
+        self._consumer.pause(*self._consumer.assignment())
+
+    def resume(self) -> None:
+        """Fetch again."""
+        self._paused = False
+        self._consumer.resume(*self._consumer.paused())
+
+    def close(self) -> None:
+        """Close without leaving the group: the same instance comes back within the session timeout."""
+        with translated():
+            self._consumer.close(autocommit=False, timeout_ms=CALL_MS)
+
+    def assigned(self) -> None:
+        """Take what is new in the assignment; called by the client."""
+        if self._paused:
+            self._consumer.pause(*self._consumer.assignment())
+
+    def revoked(self) -> None:
+        """Forget what was begun; called by the client before it gives partitions away."""
+        self._revoked()
+
+    def _ask(self) -> None:
+        # for a topic that was not known so far, this asks the cluster
+        if self._partitions(self.topic):
+            some = next(iter(self._consumer.assignment()), TopicPartition(self.topic, 0))
+            self._consumer.end_offsets([some], timeout_ms=int(_SILENCE_SECONDS * 1000))
+        self._heard_at = time.monotonic()
+
+    def _partitions(self, topic: str) -> set[int]:
+        """Do what KafkaConsumer.partitions_for_topic does, which waits for a broker that is away without end."""
+        cluster = self._consumer._cluster
+        if not cluster.partitions_for_topic(topic):
+            before, cluster.need_all_topic_metadata = cluster.need_all_topic_metadata, True
+            try:
+                self._consumer._net.run(self._consumer._manager.wait_for, cluster.request_update(), int(_SILENCE_SECONDS * 1000))
+            finally:
+                cluster.need_all_topic_metadata = before
+        return cluster.partitions_for_topic(topic) or set()
+
+    def _begin(self) -> None:
+        missing = [
+            partition for partition in self._consumer.assignment() if self._consumer.committed(partition, timeout_ms=CALL_MS) is None
+        ]
+        for partition, offset in self._consumer.beginning_offsets(missing, timeout_ms=CALL_MS).items():
+            log.info("%s: no commit yet, beginning at offset %d", _name(partition), offset)
+            if offset:
+                log.warning("%s: the records before offset %d were deleted before this group read any", _name(partition), offset)
+            self._consumer.seek(partition, offset)
+
+    def _handle_loss(self, error: kafka_errors.OffsetOutOfRangeError) -> None:
+        wanted: dict[TopicPartition, int] = error.args[0]
+        oldest = self._consumer.beginning_offsets(list(wanted), timeout_ms=CALL_MS)
+        newest = self._consumer.end_offsets(list(wanted), timeout_ms=CALL_MS)
+        ranges = ", ".join(
+            f"{_name(partition)}: offsets {offset} to {oldest[partition] - 1} are deleted"
+            if offset < oldest[partition]
+            else f"{_name(partition)}: offset {offset} is beyond the end {newest[partition]}; the topic was made anew"
+            for partition, offset in wanted.items()
+        )
+        if not self._accept_loss:
+            message = f"{ranges}. Nothing was skipped; to go on with what is left, start once with --accept-loss"
+            raise QuartetError(ExitCode.DATA_LOST, message)
+        log.error("accepted loss: %s", ranges)
+        for partition in wanted:
+            self._consumer.seek(partition, oldest[partition])
+
+
+def join(host: Host, connect: Callable[[], GroupConsumer]) -> GroupConsumer | None:
+    """Connect, and wait for Kafka where it is away; return nothing where the process shall stop meanwhile.
+
+    Raises:
+        QuartetError: CREDENTIALS.
+    """
+    while not host.stopping:
+        try:
+            return connect()
+        except Unavailable as error:
+            metrics.CONNECTED.labels(error.server).set(0)
+            host.status(f"waiting, nothing is lost: {error}", now=True)
+            log.warning("waiting: %s", error)
+            host.sleep(_CONNECT_AGAIN_SECONDS)
+    return None
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, consumer: GroupConsumer) -> None:
+        self._group_consumer = consumer
+
+    def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
+        if revoked:
+            self._group_consumer.revoked()
+
+    def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+        log.info("assigned %d partitions", len(assigned), extra={"fields": {"partitions": sorted(item.partition for item in assigned)}})
+        self._group_consumer.assigned()
+
+
+def _name(partition: TopicPartition) -> str:
+    return f"{partition.topic}/{partition.partition}"

@@ -1,0 +1,1 @@
+"""The database as the apps use it."""

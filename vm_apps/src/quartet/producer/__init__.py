@@ -1,0 +1,1 @@
+"""The IoT producer: reads images of a data set and sends them."""

@@ -1,0 +1,1 @@
+"""The ground under every part: errors, settings, the process as systemd sees it, metrics."""

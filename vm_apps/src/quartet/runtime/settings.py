@@ -1,0 +1,181 @@
+"""What an app is told: JSON files written by the roles, checked here and nowhere else. They hold no secret.
+
+Passwords are files of the credentials directory (`LoadCredential=` of the unit): `kafka-password`, `mongodb-password`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from quartet.runtime.errors import ExitCode, QuartetError
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Kafka(_Strict):
+    """How to reach Kafka: SASL_SSL with SCRAM-SHA-512."""
+
+    bootstrap_servers: Annotated[list[str], Field(min_length=1)]
+    user: str
+    ca_file: str
+
+
+class MongoDB(_Strict):
+    """How to reach the database: TLS with SCRAM-SHA-256."""
+
+    hosts: Annotated[list[str], Field(min_length=1)]
+    user: str
+    ca_file: str
+
+
+class Topics(_Strict):
+    """Names of the topics."""
+
+    images: str
+    inferences: str
+    dead_letters: str
+
+
+class Collections(_Strict):
+    """Names of the databases and collections."""
+
+    image_database: str
+    image_collection: str
+    results_database: str
+    inference_collection: str
+    batch_collection: str
+    stream_collection: str
+
+
+class Dataset(_Strict):
+    """Where images come from. `path`: a folder or archive, for cifar10 and folder."""
+
+    kind: Literal["glyphs", "cifar10", "folder"]
+    path: str | None = None
+
+
+class Slice(_Strict):
+    """The part of a split that is one producer's: every `of`-th image from `index` on."""
+
+    index: Annotated[int, Field(ge=0)] = 0
+    of: Annotated[int, Field(ge=1)] = 1
+
+
+class Distortion(_Strict):
+    """How a failing camera spoils its images. `severity`: 0 (not at all) to 1."""
+
+    kind: Literal["none", "noise", "blur", "occlusion"] = "none"
+    severity: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.0
+
+
+class ProducerSettings(_Strict):
+    """Settings of one producer. `rate`: images a second, 0 = no limit; `count`: images, 0 = endless."""
+
+    kafka: Kafka
+    topics: Topics
+    producer_id: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    dataset: Dataset
+    split: Literal["train", "test"] = "test"
+    slice: Slice = Slice()
+    rate: Annotated[float, Field(ge=0, strict=False)] = 0.0
+    count: Annotated[int, Field(ge=0)] = 0
+    seed: int = 1
+    run: Annotated[str, Field(pattern="^[a-z0-9]{1,32}$")] = "first"
+    distortion: Distortion = Distortion()
+    metrics_port: Port
+
+
+class DbConsumerSettings(_Strict):
+    """Settings of one DB consumer. A batch ends at `batch_size` records or after `batch_seconds`."""
+
+    kafka: Kafka
+    mongodb: MongoDB
+    topics: Topics
+    collections: Collections
+    stream: Literal["images", "inferences"]
+    group: str
+    group_instance_id: str
+    batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
+    batch_seconds: Annotated[float, Field(ge=0, le=5, strict=False)] = 0.2
+    rejections_per_minute: Annotated[int, Field(ge=1)] = 100
+    metrics_port: Port
+
+
+class InferenceSettings(_Strict):
+    """Settings of the inference consumer. `threads`: 0 = all CPUs."""
+
+    kafka: Kafka
+    topics: Topics
+    model_file: str
+    model_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    group: str
+    group_instance_id: str
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 128
+    threads: Annotated[int, Field(ge=0)] = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    metrics_port: Port
+
+
+class Groups(_Strict):
+    """Names of the consumer groups."""
+
+    images: str
+    inferences: str
+    inference: str
+
+
+class AuditorSettings(_Strict):
+    """Settings of the commands that judge: verify, report, trace, status. `model`: the first 12 hex digits of quartet_model_sha256."""
+
+    kafka: Kafka
+    mongodb: MongoDB
+    topics: Topics
+    collections: Collections
+    groups: Groups
+    model: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+    batch_csv: str
+    batch_chart: str
+    credentials_directory: str | None = None
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+
+
+def load(kind: type[SettingsT], file: str | os.PathLike[str]) -> SettingsT:
+    """Read and check a settings file.
+
+    Raises:
+        QuartetError: CONFIGURATION, with each option that is wrong.
+    """
+    try:
+        return kind.model_validate_json(Path(file).read_bytes())
+    except OSError as error:
+        raise QuartetError(ExitCode.CONFIGURATION, f"cannot read the settings: {error}") from None
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}" for item in error.errors(include_input=False))
+        raise QuartetError(ExitCode.CONFIGURATION, f"{file}: {wrong}") from None
+
+
+def password(name: Literal["kafka-password", "mongodb-password"], directory: str | None = None) -> str:
+    """Return a password out of the credentials directory (default: the one that systemd made for the unit).
+
+    Raises:
+        QuartetError: CONFIGURATION, there is none.
+    """
+    folder = directory or os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        message = f"no credentials directory: the unit lacks LoadCredential={name}, or the settings lack credentials_directory"
+        raise QuartetError(ExitCode.CONFIGURATION, message)
+    try:
+        return Path(folder, name).read_text().strip()
+    except OSError as error:
+        raise QuartetError(ExitCode.CONFIGURATION, f"cannot read the credential {name}: {error}") from None

@@ -1,0 +1,1 @@
+"""How every consumer works: the run loop, and writes behind it."""
