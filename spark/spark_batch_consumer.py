@@ -19,9 +19,8 @@ import spark_session
 from job_settings import BatchSettings
 from pyspark.sql import functions as f
 from quartet.counting import Totals
-from quartet.kafka.client import Unavailable
 from quartet.mongodb import client as mongodb_client
-from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.service import configure_logging, fail
 from quartet.runtime.settings import load, password
 from results import Results

@@ -24,9 +24,8 @@ import records
 import spark_session
 from job_settings import StreamSettings
 from quartet.counting import Totals
-from quartet.kafka.client import Unavailable
 from quartet.mongodb.client import connect
-from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.service import Service, configure_logging, fail
 from quartet.runtime.settings import load, password
 from results import Results

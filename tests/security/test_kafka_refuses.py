@@ -17,7 +17,7 @@ _LOGIN = """
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 from quartet.kafka import client as kafka_client
-from quartet.runtime.errors import QuartetError
+from quartet.runtime.errors import QuartetError, Unavailable
 from quartet.runtime.settings import Kafka
 
 try:
@@ -27,7 +27,7 @@ try:
     else:
         kafka_client.connect_reader(Kafka(bootstrap_servers=[order["kafka"]], user=order["user"], ca_file=order["ca"]), "wrong")
     answer = [0, ""]
-except (QuartetError, kafka_client.Unavailable, KafkaError) as error:
+except (QuartetError, Unavailable, KafkaError) as error:
     answer = [int(getattr(error, "code", -1)), str(error)]
 """
 _LOGINS = {

@@ -95,7 +95,7 @@ _CLIENTS = """
 import os, pathlib, socket, ssl, tempfile, threading
 from quartet.kafka import client as kafka_client
 from quartet.mongodb import client as mongodb_client
-from quartet.runtime.errors import QuartetError
+from quartet.runtime.errors import QuartetError, Unavailable
 from quartet.runtime.settings import Kafka, MongoDB
 
 folder = tempfile.TemporaryDirectory(dir="/run")
@@ -110,7 +110,7 @@ def outcome(call):
     try:
         call()
         return ["connected", ""]
-    except (QuartetError, kafka_client.Unavailable) as error:
+    except (QuartetError, Unavailable) as error:
         return [type(error).__name__, str(error)]
 
 def serve(certificate):

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from quartet.kafka.client import Partition, Record, Unavailable
 from quartet.mongodb.document_store import Written
+from quartet.runtime.errors import Unavailable
+from quartet.runtime.records import Partition, Record
 
 
 @dataclass

@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import pytest
 from quartet import contracts
 from quartet.audit import reader
-from quartet.kafka.client import Unavailable
-from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 
 IMAGE = contracts.Image(101, "a", 7, "cat", 5, b"x" * 3072)
 

@@ -14,10 +14,10 @@ from memory_broker import MemoryHost
 from prometheus_client import REGISTRY
 from quartet.kafka import client as kafka_client
 from quartet.kafka import group
-from quartet.kafka.client import Unavailable
 from quartet.kafka.group import GroupConsumer
 from quartet.mongodb import client as mongodb_client
 from quartet.runtime import settings, tls_causes
+from quartet.runtime.errors import Unavailable
 from quartet.worker.loop import Worker
 from tls_server import Authority, serving
 

@@ -10,7 +10,8 @@ if not torch.cuda.is_available():
     pytest.skip("torch sees no GPU", allow_module_level=True)
 
 from quartet import contracts  # noqa: E402
-from quartet.inference import classifier, cuda_forward, model, training  # noqa: E402
+from quartet.inference import classifier, cuda_forward, training  # noqa: E402
+from quartet.inference.model_check import check  # noqa: E402
 
 SHIPPED = Path(__file__).parents[1] / "models" / "resnet18_cifar10.safetensors"
 SHA256 = hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
@@ -61,7 +62,7 @@ def test_a_batch_has_a_largest_size(on_gpu):
 
 
 def test_a_model_file_is_tried_on_the_gpu():
-    assert any(torch.cuda.get_device_name() in line for line in model.check(SHIPPED, "cuda"))
+    assert any(torch.cuda.get_device_name() in line for line in check(SHIPPED, "cuda"))
 
 
 def test_a_few_steps_learn_on_the_gpu():

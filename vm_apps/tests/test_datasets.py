@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from quartet.contracts import LABELS
+from quartet.datasets.catalog import open_dataset
 from quartet.datasets.distortion import distort
 from quartet.datasets.glyphs import FONT
-from quartet.datasets.source import open_dataset
 from quartet.runtime.errors import ExitCode, QuartetError
 from quartet.runtime.settings import Dataset, Distortion
 

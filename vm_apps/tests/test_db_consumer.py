@@ -15,9 +15,9 @@ from quartet import contracts
 from quartet.contracts import Cause, Image
 from quartet.db_consumer.app import Store
 from quartet.db_consumer.documents import ImageDocuments, InferenceDocuments
-from quartet.kafka.client import Partition, Record
 from quartet.kafka.dead_letters import DeadLetterWriter
 from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.records import Partition, Record
 from quartet.worker.loop import Worker
 
 CORPUS = json.loads((Path(__file__).parent / "corpus/records.json").read_text())

@@ -8,8 +8,7 @@ from kafka import errors as kafka_errors
 from quartet import contracts
 from quartet.inference import app
 from quartet.inference.model import Prediction
-from quartet.kafka.client import Unavailable
-from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 
 
 @dataclass

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from quartet import contracts
 from quartet.inference import model
+from quartet.inference.model_check import check
 
 SHIPPED = Path(__file__).parents[1] / "models" / "resnet18_cifar10.safetensors"
 SHA256 = "63d52f7df596564bb0e47f3f266fb505d9bb98e1b2d775d8764bdcdd9b676ff9"
@@ -116,7 +117,7 @@ def test_classes_may_stand_in_any_order(shipped):
 
 
 def test_check_says_what_to_set(capsys):
-    text = "\n".join(model.check(SHIPPED))
+    text = "\n".join(check(SHIPPED))
     assert SHA256 in text
     assert "0.4914 0.4822 0.4465" in text
     assert "airplane automobile" in text

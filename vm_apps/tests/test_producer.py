@@ -12,13 +12,12 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 from kafka.producer.future import FutureProduceResult, FutureRecordMetadata
 from PIL import Image
-from quartet.kafka.client import Unavailable
 from quartet.producer import app
 from quartet.producer.app import Producer
 from quartet.producer.ledger import Ledger, export
 from quartet.producer.order import Order
 from quartet.producer.slices import SlicedImages
-from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.settings import ProducerSettings
 
 #: Offset, timestamp and no error: what the client's thread completes a batch with

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from memory_broker import away
-from quartet.kafka.client import Unavailable
-from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.worker.write_behind import WriteBehind
 
 

@@ -41,8 +41,8 @@ def build(sources: Path, folder: Path) -> None:
             target = copy / path.relative_to(sources)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-        (init,) = copy.glob("src/*/__init__.py")
-        init.write_text(re.sub(r'(__version__ = "[^"+]*)"', rf'\1+{digest(sources)}"', init.read_text()))
+        (version,) = copy.glob("src/*/runtime/version.py")
+        version.write_text(re.sub(r'(VERSION = "[^"+]*)"', rf'\1+{digest(sources)}"', version.read_text()))
         command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
         subprocess.run([*command, f"--wheel-dir={scratch}/wheels", str(copy)], check=True, stdout=sys.stderr)
         folder.mkdir()

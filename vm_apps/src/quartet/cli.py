@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from quartet import __version__
 from quartet.runtime.errors import ExitCode, QuartetError
 from quartet.runtime.service import Service, configure_logging, fail
+from quartet.runtime.version import VERSION
 
 _CREDENTIALS_SECONDS: Final = 25.0
 COMMANDS: Final = {
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit status (quartet.runtime.errors)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="quartet", description="The apps of a streaming image-inference pipeline.")
-    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     chosen = next((word for word in words if not word.startswith("-")), None)
     for name, (module, description) in COMMANDS.items():

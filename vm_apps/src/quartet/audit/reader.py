@@ -33,7 +33,7 @@ from quartet.audit.evidence import (
 )
 from quartet.kafka import client as kafka_client
 from quartet.mongodb import client as mongodb_client
-from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.settings import AuditorSettings, password
 
 _POLL_SECONDS = 1.0
@@ -48,7 +48,7 @@ def reachable() -> Iterator[None]:
     """Turn Unavailable into an exit status: a command that is run by hand does not wait for servers."""
     try:
         yield
-    except kafka_client.Unavailable as error:
+    except Unavailable as error:
         raise QuartetError(ExitCode.UNAVAILABLE, str(error)) from error
 
 
@@ -239,7 +239,7 @@ def _records(consumer: KafkaConsumer, topic: str, extent: TopicRange) -> Iterato
             with kafka_client.translated():
                 left = {p: end for p, end in left.items() if consumer.position(p) < end}
             if time.monotonic() - heard > _SILENCE_SECONDS:
-                raise kafka_client.Unavailable("kafka", f"no record of {topic} came for {_SILENCE_SECONDS:.0f} s")
+                raise Unavailable("kafka", f"no record of {topic} came for {_SILENCE_SECONDS:.0f} s")
     finally:
         consumer.close()
 

@@ -22,11 +22,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from quartet import __version__
 from quartet.audit import reader
 from quartet.mongodb import client as mongodb_client
 from quartet.runtime import settings
 from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.version import VERSION
 
 Document = Mapping[str, Any]
 
@@ -147,7 +147,7 @@ def page(verdict: Document, samples: Mapping[int, Sequence[Sample]], datasets: S
         "<h2>Sample images</h2><p>Wrong ones first: prediction, then the truth where it differs.</p>",
         *(_samples(producer_id, some) for producer_id, some in sorted(samples.items())),
         "<h2>What ran where</h2>",
-        _pairs({**verdict["versions"], **{f"data set {i}": d for i, d in enumerate(datasets, 1)}, "quartet": __version__}),
+        _pairs({**verdict["versions"], **{f"data set {i}": d for i, d in enumerate(datasets, 1)}, "quartet": VERSION}),
         "</html>",
     ]
     return "\n".join(parts)

@@ -16,20 +16,20 @@ from typing import Any, Protocol
 
 from bson import Int64
 
-from quartet import __version__
 from quartet.contracts import Cause, ContractError
 from quartet.db_consumer.documents import Contract, ImageDocuments, InferenceDocuments
 from quartet.kafka import client as kafka_client
 from quartet.kafka import group
-from quartet.kafka.client import Record
 from quartet.kafka.dead_letters import DeadLetterWriter
 from quartet.kafka.group import GroupConsumer
 from quartet.mongodb import client as mongodb_client
 from quartet.mongodb.document_store import DocumentStore, Written
 from quartet.runtime import metrics, settings
 from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.records import Record
 from quartet.runtime.service import Service
 from quartet.runtime.settings import DbConsumerSettings
+from quartet.runtime.version import VERSION
 from quartet.worker.loop import Worker
 from quartet.worker.write_behind import WriteBehind
 
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     client = mongodb_client.connect(chosen.mongodb, settings.password("mongodb-password"), app=f"quartet-db-consumer-{chosen.stream}")
     service = Service()
     metrics.serve(chosen.metrics_port)
-    metrics.BUILD.labels("db-consumer", __version__, chosen.stream).set(1)
+    metrics.BUILD.labels("db-consumer", VERSION, chosen.stream).set(1)
     topic = chosen.topics.images if chosen.stream == "images" else chosen.topics.inferences
     service.ready(f"connecting to Kafka to store topic {topic}")
     source = group.join(

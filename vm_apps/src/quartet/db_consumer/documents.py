@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from bson import Int64
 
 from quartet import contracts
-from quartet.kafka.client import Record
+from quartet.runtime.records import Record
 
 
 class Contract(Protocol):

@@ -15,15 +15,16 @@ from typing import Any, Final, Protocol
 
 from kafka import errors as kafka_errors
 
-from quartet import __version__, contracts
+from quartet import contracts
 from quartet.inference.model import Prediction
 from quartet.kafka import client as kafka_client
 from quartet.kafka import group
-from quartet.kafka.client import Record, Unavailable
 from quartet.kafka.group import GroupConsumer
 from quartet.runtime import metrics, settings
-from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.errors import CALL_SECONDS, ExitCode, QuartetError, Unavailable
+from quartet.runtime.records import Record
 from quartet.runtime.service import Service
+from quartet.runtime.version import VERSION
 from quartet.worker.loop import Worker
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Sending:
         Raises:
             Unavailable: one was not acknowledged in time; all are sent again.
         """
-        end = time.monotonic() + kafka_client.CALL_SECONDS
+        end = time.monotonic() + CALL_SECONDS
         try:
             with kafka_client.translated():
                 for future in self._futures:
@@ -210,7 +211,7 @@ def run(arguments: argparse.Namespace) -> int:
     model.choose_threads_alone()
     where = f"{model.device_name} ({model.dtype}" + (f", {model.threads} threads)" if model.device == "cpu" else ")")
     metrics.serve(options.metrics_port)
-    metrics.BUILD.labels("inference", __version__, f"{model.description.model} {where}").set(1)
+    metrics.BUILD.labels("inference", VERSION, f"{model.description.model} {where}").set(1)
     service.ready(f"model {model.description.model} on {where}")
     topics = options.topics
     consumer = group.join(

@@ -20,9 +20,11 @@ import safetensors.torch
 import torch
 
 from quartet.contracts import LABELS
-from quartet.datasets.source import ImageSource, open_dataset
+from quartet.datasets.catalog import open_dataset
+from quartet.datasets.source import ImageSource
 from quartet.inference import classifier, model
 from quartet.inference.augmentation import MEAN, STD
+from quartet.inference.model_check import check
 from quartet.inference.training import Epoch, Images, Recipe, accuracy, fit, split
 from quartet.runtime.errors import ExitCode, QuartetError
 from quartet.runtime.settings import Dataset
@@ -120,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
     net = fit(learnt, held_out, recipe, device, epoch_done)
     minutes = (time.monotonic() - begun) / 60
     description = save(net, arguments.output, recipe)
-    print("\n".join(model.check(arguments.output, device)))
+    print("\n".join(check(arguments.output, device)))
     scores = _scores(arguments, recipe, device)
     for name, score in scores.items():
         print(f"accuracy       {score:.4f} on {name}")

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import errors as kafka_errors
@@ -17,43 +17,14 @@ from quartet import contracts
 from quartet.kafka import batches, transport
 from quartet.kafka.partitioner import KeyPartitioner
 from quartet.runtime import tls_causes
-from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.errors import CALL_SECONDS, ExitCode, QuartetError, Unavailable
 from quartet.runtime.settings import Kafka
 
 log = logging.getLogger(__name__)
 batches.accept_what_the_broker_accepts()
 transport.hear_last_words()
 
-#: No call blocks longer, so that the watchdog (60 s) is always fed in time.
-CALL_SECONDS: Final = 10.0
 CALL_MS: Final = int(CALL_SECONDS * 1000)
-
-
-class Partition(NamedTuple):
-    """A partition of a topic."""
-
-    topic: str
-    partition: int
-
-
-class Record(Protocol):
-    """What the worker needs of a consumed record (kafka-python's ConsumerRecord). `timestamp`: ms, the broker's clock."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes | None]]
-
-
-class Unavailable(Exception):
-    """A server does not answer, for now: what was begun must be begun again later."""
-
-    def __init__(self, server: str, reason: str) -> None:
-        super().__init__(f"{server}: {reason}")
-        self.server = server
 
 
 def require_crc32c() -> None:

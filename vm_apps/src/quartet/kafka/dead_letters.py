@@ -20,9 +20,9 @@ from quartet import contracts
 from quartet.contracts import Cause, ContractError, DeadLetter
 from quartet.kafka import client as kafka_client
 from quartet.kafka.batches import HeaderName
-from quartet.kafka.client import CALL_SECONDS, Record, Unavailable
 from quartet.runtime import metrics, settings
-from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.errors import CALL_SECONDS, ExitCode, QuartetError, Unavailable
+from quartet.runtime.records import Record
 from quartet.runtime.settings import AuditorSettings
 
 

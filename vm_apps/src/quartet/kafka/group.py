@@ -12,11 +12,12 @@ from kafka import errors as kafka_errors
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
 
-from quartet.kafka.client import CALL_MS, Partition, Record, Unavailable, security, translated
+from quartet.kafka.client import CALL_MS, security, translated
 from quartet.runtime import metrics
-from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
+from quartet.runtime.host import Host
+from quartet.runtime.records import Partition, Record
 from quartet.runtime.settings import Kafka
-from quartet.worker.loop import Host
 
 log = logging.getLogger(__name__)
 

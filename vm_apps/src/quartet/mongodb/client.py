@@ -9,9 +9,8 @@ from typing import Any
 import pymongo
 from pymongo import errors as mongo_errors
 
-from quartet.kafka.client import CALL_SECONDS, Unavailable
 from quartet.runtime import tls_causes
-from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.errors import CALL_SECONDS, ExitCode, QuartetError, Unavailable
 from quartet.runtime.settings import MongoDB
 
 # The server's codes for: not logged in, login failed, not allowed

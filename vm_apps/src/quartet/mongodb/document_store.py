@@ -9,8 +9,8 @@ from typing import Any, Final
 import pymongo
 from pymongo import errors as mongo_errors
 
-from quartet.kafka.client import Unavailable
 from quartet.mongodb.client import translated
+from quartet.runtime.errors import Unavailable
 
 _DUPLICATE_KEY: Final = 11000
 # The server's codes for a document that it will never accept:

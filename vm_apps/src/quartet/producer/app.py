@@ -18,17 +18,17 @@ from typing import Any, Final
 
 from kafka import errors as kafka_errors
 
-from quartet import __version__, contracts
+from quartet import contracts
 from quartet.kafka import client as kafka_client
-from quartet.kafka.client import Unavailable
 from quartet.kafka.outbox import Outbox
 from quartet.producer.ledger import Ledger
 from quartet.producer.order import Order
 from quartet.producer.slices import SlicedImages
 from quartet.runtime import metrics, settings
-from quartet.runtime.errors import ExitCode
+from quartet.runtime.errors import ExitCode, Unavailable
 from quartet.runtime.service import Service
 from quartet.runtime.settings import ProducerSettings
+from quartet.runtime.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     images = SlicedImages(chosen)
     ledger = Ledger(state, chosen.producer_id, order.run, images.binding)
     metrics.serve(chosen.metrics_port)
-    metrics.BUILD.labels("producer", __version__, chosen.dataset.kind).set(1)
+    metrics.BUILD.labels("producer", VERSION, chosen.dataset.kind).set(1)
     if order.count and not order.replay and ledger.finished is not None and ledger.finished >= order.count:
         service.ready(f"run {order.run} is finished: {ledger.finished} images")
         return ExitCode.OK

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from quartet.datasets.catalog import open_dataset
 from quartet.datasets.distortion import distort
-from quartet.datasets.source import ImageSource, open_dataset
+from quartet.datasets.source import ImageSource
 from quartet.runtime.errors import ExitCode, QuartetError
 from quartet.runtime.settings import ProducerSettings
 

@@ -1,8 +1,15 @@
-"""What an exit status means; systemd shows it in `systemctl status`, and sysexits.h gave the numbers where one fits."""
+"""The two errors that matter, to stop (QuartetError) and to wait (Unavailable), and how long a call may take before it is one.
+
+systemd shows an exit status in `systemctl status`; sysexits.h gave the numbers where one fits.
+"""
 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
+
+#: No call blocks longer, so that the watchdog (60 s) is always fed in time.
+CALL_SECONDS: Final = 10.0
 
 
 class ExitCode(IntEnum):
@@ -37,3 +44,11 @@ class QuartetError(Exception):
     def __init__(self, code: ExitCode, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Unavailable(Exception):
+    """A server does not answer, for now: what was begun must be begun again later."""
+
+    def __init__(self, server: str, reason: str) -> None:
+        super().__init__(f"{server}: {reason}")
+        self.server = server

@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from quartet.kafka.client import Partition, Record, Unavailable
 from quartet.runtime import failpoints, metrics
-from quartet.runtime.errors import ExitCode
+from quartet.runtime.errors import ExitCode, Unavailable
+from quartet.runtime.host import Host
+from quartet.runtime.records import Partition, Record
 
 log = logging.getLogger(__name__)
 
@@ -90,21 +91,6 @@ class Strategy(Protocol):
 
     def close(self) -> None:
         """Give everything back."""
-
-
-class Host(Protocol):
-    """The process around the worker (quartet.runtime.service.Service)."""
-
-    stopping: bool
-
-    def alive(self) -> None:
-        """Feed the watchdog."""
-
-    def status(self, text: str, *, now: bool = False) -> None:
-        """Show what is being done."""
-
-    def sleep(self, seconds: float) -> None:
-        """Sleep until the time is over or the process shall stop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, Generic, TypeVar
 
-from quartet.kafka.client import CALL_SECONDS, Unavailable
+from quartet.runtime.errors import CALL_SECONDS, Unavailable
 
 ResultT = TypeVar("ResultT")
 
