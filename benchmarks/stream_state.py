@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from quartet.counting import SeenSequences
+from quartet.counting.sequences import SeenSequences
 
 from benchmarks.results import Goal, Row
 

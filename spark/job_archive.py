@@ -1,4 +1,4 @@
-"""The code that Spark's Python workers get: of the package only what the contract and the count need, and the jobs' own modules."""
+"""The code that Spark's Python workers get: of the package only the contracts and the count, and the jobs' own modules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import quartet.contracts
 import quartet.counting
-import quartet.strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +20,9 @@ def make(modules: Iterable[ModuleType]) -> str:
     path = Path(tempfile.mkdtemp(prefix="quartet-"), "quartet_jobs.zip")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("quartet/__init__.py", "")
-        for module in (quartet.contracts, quartet.counting, quartet.strict_json, *modules):
-            archive.write(str(module.__file__), module.__name__.replace(".", "/") + ".py")
+        for package in (quartet.contracts, quartet.counting):
+            for file in sorted(Path(*package.__path__).glob("*.py")):
+                archive.write(file, f"{package.__name__.replace('.', '/')}/{file.name}")
+        for module in modules:
+            archive.write(str(module.__file__), f"{module.__name__}.py")
     return str(path)

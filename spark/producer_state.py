@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pyspark.sql.streaming.stateful_processor import StatefulProcessor
-from quartet.counting import ProducerCount, SeenSequences, Totals
+from quartet.counting.sequences import SeenSequences
+from quartet.counting.totals import ProducerCount, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from quartet.contracts import ContractError, Inference, decode_inference
+from quartet.contracts.causes import ContractError
+from quartet.contracts.inference import Inference, decode_inference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pymongo.collection import Collection
-    from quartet.counting import Totals
+    from quartet.counting.totals import Totals
 
 
 class Results:

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from quartet.counting import Totals
+    from quartet.counting.totals import Totals
 
 CSV_NAME = "incorrect_inference_results.csv"
 CHART_NAME = "incorrect_inference_results.png"

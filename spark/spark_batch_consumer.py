@@ -18,7 +18,7 @@ import results_files
 import spark_session
 from job_settings import BatchSettings
 from pyspark.sql import functions as f
-from quartet.counting import Totals
+from quartet.counting.totals import Totals
 from quartet.mongodb import client as mongodb_client
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.service import configure_logging, fail

@@ -23,7 +23,7 @@ import producer_state
 import records
 import spark_session
 from job_settings import StreamSettings
-from quartet.counting import Totals
+from quartet.counting.totals import Totals
 from quartet.mongodb.client import connect
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.service import Service, configure_logging, fail

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bson import Int64
-from quartet import contracts
+from quartet.contracts.ids import image_id
+from quartet.contracts.labels import LABELS
 from quartet.mongodb import client as mongodb_client
 from quartet.runtime.settings import MongoDB
 
@@ -16,14 +17,14 @@ collection = mongodb_client.connect(MongoDB.model_validate(given["mongodb"]), pa
 batch = []
 for number in range(given["count"]):
     producer_id, sequence = 1 + number % 8, number // 8
-    image = contracts.image_id(producer_id, "bench", sequence)
+    image = image_id(producer_id, "bench", sequence)
     model = given["model"] if number % 100 else "0" * 12
-    label = contracts.LABELS[number % 10]
+    label = LABELS[number % 10]
     batch.append(
         {
             "_id": f"{image}/{model}",
             "id": image,
-            "image_prediction": label if number % 11 else contracts.LABELS[(number + 1) % 10],
+            "image_prediction": label if number % 11 else LABELS[(number + 1) % 10],
             "actual_value": label,
             "producer_id": producer_id,
             "confidence": 0.5,

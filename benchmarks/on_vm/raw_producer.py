@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kafka.partitioner import DefaultPartitioner
-from quartet import contracts
+from quartet.contracts.image import Image, encode_image
 from quartet.kafka import client as kafka_client
 from quartet.producer import app
 from quartet.producer.slices import SlicedImages
@@ -19,8 +19,8 @@ images = SlicedImages(chosen)
 records = []
 for sequence in range(chosen.count):
     payload, label = images[sequence]
-    image = contracts.Image(chosen.producer_id, chosen.run, sequence, label, time.time_ns() // 1000, payload)
-    records.append(contracts.encode_image(image))
+    image = Image(chosen.producer_id, chosen.run, sequence, label, time.time_ns() // 1000, payload)
+    records.append(encode_image(image))
 password = Path("/etc/quartet/secrets/producer-kafka-password").read_text().strip()
 client = kafka_client.connect_producer(chosen.kafka, password, linger_ms=app._LINGER_MS)
 client.config["partitioner"] = DefaultPartitioner()

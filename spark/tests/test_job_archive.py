@@ -14,8 +14,10 @@ records = pytest.importorskip("records")
 TRY = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import quartet.counting, records
-assert "quartet_jobs.zip" in quartet.counting.__file__, quartet.counting.__file__
+import quartet.counting.totals, records
+package = {name: module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "quartet"}
+assert "quartet.contracts.inference" in package
+assert all("quartet_jobs.zip" in file for file in package.values()), package
 print(records.decode(b"x", b"[" * 1000))
 """
 

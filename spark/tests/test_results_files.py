@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 import results_files
-from quartet.counting import Totals
+from quartet.counting.totals import Totals
 
 COUNTS = {102: Totals(total=1000, incorrect=808), 101: Totals(total=1000, incorrect=1)}
 

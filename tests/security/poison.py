@@ -10,7 +10,8 @@ import random
 import time
 from typing import Any, NamedTuple
 
-from quartet import contracts
+from quartet.contracts.ids import image_id
+from quartet.contracts.image import IMAGE_BYTES, Image, encode_image
 
 PRODUCER_ID = 9660
 #: What a pickle of these tests would make, if anybody loaded it
@@ -44,9 +45,9 @@ class Sent(NamedTuple):
 
 def good(run: str, sequence: int, payload: bytes | None = None) -> Sent:
     """Return an image that nobody has labelled: stored and classified, never counted."""
-    payload = random.Random(sequence).randbytes(contracts.IMAGE_BYTES) if payload is None else payload
-    image = contracts.Image(PRODUCER_ID, run, sequence, None, time.time_ns() // 1000, payload)
-    key, value, headers = contracts.encode_image(image)
+    payload = random.Random(sequence).randbytes(IMAGE_BYTES) if payload is None else payload
+    image = Image(PRODUCER_ID, run, sequence, None, time.time_ns() // 1000, payload)
+    key, value, headers = encode_image(image)
     return Sent("a good image", "", key, value, tuple(headers))
 
 
@@ -74,23 +75,23 @@ def images(run: str, first: int) -> list[Sent]:
         base._replace(what="no key", cause="bad-key", key=None),
         base._replace(what="another image's key", cause="bad-key", key=f"{PRODUCER_ID}-{run}-{first + 9:012d}".encode()),
         twin,
-        twin._replace(what="other bytes under an id that is stored", cause="id-conflict", value=bytes(contracts.IMAGE_BYTES)),
+        twin._replace(what="other bytes under an id that is stored", cause="id-conflict", value=bytes(IMAGE_BYTES)),
     ]
 
 
 def inferences(run: str) -> list[Sent]:
     """Return poison for the topic of inferences. None of it is an inference, so no image is needed for it."""
-    image_id = contracts.image_id(PRODUCER_ID, run, 0)
+    sent_id = image_id(PRODUCER_ID, run, 0)
     now = time.time_ns() // 1000
     body = {
-        "schema": "inference/1", "id": image_id, "run": run, "sequence": 0, "image_prediction": "cat", "producer_id": PRODUCER_ID,
+        "schema": "inference/1", "id": sent_id, "run": run, "sequence": 0, "image_prediction": "cat", "producer_id": PRODUCER_ID,
         "confidence": 0.5, "model": "0123456789ab", "captured_at": now, "inferred_at": now,
     }  # fmt: skip
 
     def changed(**fields: Any) -> bytes:
         return json.dumps({name: value for name, value in {**body, **fields}.items() if value is not None}).encode()
 
-    key = image_id.encode()
+    key = sent_id.encode()
     rows: list[tuple[str, str, bytes | None, bytes | None]] = [
         ("bad JSON", "bad-json", key, b'{"id": '),
         ("text that is not UTF-8", "bad-json", key, b'{"id": "\xff"}'),

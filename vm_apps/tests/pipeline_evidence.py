@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import replace
 
-from quartet import counting
 from quartet.audit.evidence import (
     DeadLetter,
     Evidence,
@@ -15,6 +14,7 @@ from quartet.audit.evidence import (
     StoredInference,
     TopicRange,
 )
+from quartet.counting.sequences import SeenSequences
 
 MODEL = "0123456789ab"
 COUNT = 6
@@ -97,9 +97,7 @@ def stored_inference(record):
 
 
 def ledgers():
-    return [
-        Ledger(p, "a", COUNT, counting.SeenSequences(range(COUNT)), COUNT, b"".join(digest(p, s) for s in range(COUNT))) for p in (101, 102)
-    ]
+    return [Ledger(p, "a", COUNT, SeenSequences(range(COUNT)), COUNT, b"".join(digest(p, s) for s in range(COUNT))) for p in (101, 102)]
 
 
 def good_run():

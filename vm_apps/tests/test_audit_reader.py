@@ -7,11 +7,14 @@ import zlib
 from types import SimpleNamespace
 
 import pytest
-from quartet import contracts
 from quartet.audit import reader
+from quartet.contracts.causes import Cause
+from quartet.contracts.dead_letter import DeadLetter, encode_dead_letter
+from quartet.contracts.image import Image, encode_image
+from quartet.contracts.inference import Inference, encode_inference
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 
-IMAGE = contracts.Image(101, "a", 7, "cat", 5, b"x" * 3072)
+IMAGE = Image(101, "a", 7, "cat", 5, b"x" * 3072)
 
 
 def record(key, value, headers=(), **more):
@@ -19,25 +22,25 @@ def record(key, value, headers=(), **more):
 
 
 def test_images():
-    key, value, headers = contracts.encode_image(IMAGE)
+    key, value, headers = encode_image(IMAGE)
     good, bad = reader.image_records(iter([record(key, value, headers), record(key, b"short", headers, offset=3)]))
     assert bad == {(1, 3)}
     assert (good[0].id, good[0].digest, good[0].appended_at) == (IMAGE.id, hashlib.sha256(IMAGE.payload).digest(), 3000)
 
 
 def test_inferences():
-    inference = contracts.Inference(IMAGE.id, "a", 7, "dog", None, 101, 0.5, "0123456789ab", 5, 6)
-    good, bad = reader.inference_records(iter([record(*contracts.encode_inference(inference)), record(b"", b"{}", offset=9)]))
+    inference = Inference(IMAGE.id, "a", 7, "dog", None, 101, 0.5, "0123456789ab", 5, 6)
+    good, bad = reader.inference_records(iter([record(*encode_inference(inference)), record(b"", b"{}", offset=9)]))
     assert bad == {(1, 9)}
     assert (good[0].image_prediction, good[0].actual_value, good[0].offset) == ("dog", None, 2)
 
 
 def test_dead_letters_are_one_a_record():
     letters = [
-        contracts.DeadLetter("images", 1, offset, key, None, (), contracts.Cause.NULL_VALUE, "", 0)
+        DeadLetter("images", 1, offset, key, None, (), Cause.NULL_VALUE, "", 0)
         for offset, key in ((2, IMAGE.id.encode()), (2, IMAGE.id.encode()), (3, b"\xff"), (4, None))
     ]
-    found = reader.dead_letter_records(record(*contracts.encode_dead_letter(letter)) for letter in letters)
+    found = reader.dead_letter_records(record(*encode_dead_letter(letter)) for letter in letters)
     assert [(d.offset, d.id, d.cause) for d in found] == [(2, IMAGE.id, "null-value"), (3, None, "null-value"), (4, None, "null-value")]
 
 

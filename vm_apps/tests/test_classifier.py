@@ -7,14 +7,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from quartet import contracts  # noqa: E402
+from quartet.contracts.image import IMAGE_BYTES  # noqa: E402
+from quartet.contracts.labels import LABELS  # noqa: E402
 from quartet.inference import classifier, model  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 SHIPPED = Path(__file__).parents[1] / "models" / "resnet18_cifar10.safetensors"
 SHA256 = hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
-GREY = bytes([128]) * contracts.IMAGE_BYTES
+GREY = bytes([128]) * IMAGE_BYTES
 
 
 def test_a_cut_file_is_refused(tmp_path):
@@ -29,7 +30,7 @@ def test_it_classifies():
     assert (full.device, full.dtype, full.threads) == ("cpu", "float32", 1)
     red = b"\xff" * 1024 + bytes(2048)
     one, two = full.classify([GREY, red])
-    assert one.label in contracts.LABELS
+    assert one.label in LABELS
     assert 0.1 <= one.confidence <= 1
     assert full.classify([]) == []
     assert full.classify([red])[0].label == two.label

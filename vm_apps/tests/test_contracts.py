@@ -10,14 +10,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quartet import contracts
-from quartet.contracts import Cause, ContractError, DeadLetter, Image, Inference
+from quartet.contracts.causes import Cause, ContractError
+from quartet.contracts.dead_letter import DeadLetter, decode_dead_letter, encode_dead_letter
+from quartet.contracts.ids import image_id
+from quartet.contracts.image import Image, decode_image, encode_image
+from quartet.contracts.inference import Inference, decode_inference, encode_inference
+from quartet.contracts.labels import LABELS
 
 # Whether a record is right does not depend on how busy the machine is.
 untimed = settings(deadline=None)
 
 CORPUS = json.loads((Path(__file__).parent / "corpus/records.json").read_text())
-labels = st.sampled_from(contracts.LABELS)
+labels = st.sampled_from(LABELS)
 runs = st.from_regex(r"[a-z0-9]{1,32}", fullmatch=True)
 times = st.integers(0, 2**63 - 1)
 
@@ -28,10 +32,8 @@ def content(text: str | None) -> bytes | None:
 
 def decode(row: dict[str, Any]) -> Image | Inference:
     if row["topic"] == "images":
-        return contracts.decode_image(
-            content(row["key"]), content(row["value"]), [(name, content(value)) for name, value in row["headers"]]
-        )
-    return contracts.decode_inference(content(row["key"]), content(row["value"]))
+        return decode_image(content(row["key"]), content(row["value"]), [(name, content(value)) for name, value in row["headers"]])
+    return decode_inference(content(row["key"]), content(row["value"]))
 
 
 @pytest.mark.parametrize("row", CORPUS, ids=lambda row: row["name"])
@@ -57,15 +59,15 @@ def test_the_corpus_is_judged_as_it_says(row: dict[str, Any]) -> None:
     )
 )
 def test_an_image_survives_the_wire(image: Image) -> None:
-    key, value, headers = contracts.encode_image(image)
-    assert contracts.decode_image(key, value, headers) == image
+    key, value, headers = encode_image(image)
+    assert decode_image(key, value, headers) == image
 
 
 @untimed
 @given(st.integers(1, 2**31 - 1), runs, st.integers(0, 10**12 - 1), labels, st.none() | labels, st.floats(0, 1), times)
 def test_an_inference_survives_the_wire(producer: int, run: str, sequence: int, said: str, true: str | None, sure: float, at: int) -> None:
-    inference = Inference(contracts.image_id(producer, run, sequence), run, sequence, said, true, producer, sure, "0123456789ab", at, at)
-    assert contracts.decode_inference(*contracts.encode_inference(inference)) == inference
+    inference = Inference(image_id(producer, run, sequence), run, sequence, said, true, producer, sure, "0123456789ab", at, at)
+    assert decode_inference(*encode_inference(inference)) == inference
 
 
 @untimed
@@ -78,7 +80,7 @@ def test_no_image_record_does_anything_but_decode_or_be_refused(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]
 ) -> None:
     try:
-        contracts.decode_image(key, value, headers)
+        decode_image(key, value, headers)
     except ContractError as error:
         assert error.cause in Cause
 
@@ -87,7 +89,7 @@ def test_no_image_record_does_anything_but_decode_or_be_refused(
 @given(st.none() | st.binary(max_size=64), st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 def test_no_inference_record_does_anything_but_decode_or_be_refused(key: bytes | None, value: bytes) -> None:
     try:
-        contracts.decode_inference(key, value)
+        decode_inference(key, value)
     except ContractError as error:
         assert error.cause in Cause
 
@@ -103,9 +105,9 @@ def test_a_dead_letter_keeps_the_record_whole(
     key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes | None], ...], cause: Cause
 ) -> None:
     letter = DeadLetter("images", 3, 17, key, value, headers, cause, "why", 1)
-    record_key, body = contracts.encode_dead_letter(letter)
+    record_key, body = encode_dead_letter(letter)
     assert record_key == b"images/3/17"
-    assert contracts.decode_dead_letter(body) == letter
+    assert decode_dead_letter(body) == letter
 
 
 def test_an_incorrect_inference_is_a_labelled_one_with_another_label() -> None:

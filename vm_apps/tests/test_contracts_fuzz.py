@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quartet import contracts
-from quartet.contracts import Cause, ContractError, DeadLetter
+from quartet.contracts.causes import Cause, ContractError
+from quartet.contracts.dead_letter import DeadLetter, decode_dead_letter, encode_dead_letter
+from quartet.contracts.image import IMAGE_BYTES, Image, decode_image, encode_image
+from quartet.contracts.inference import decode_inference, encode_inference
 
 CORPUS = json.loads((Path(__file__).parent / "corpus/records.json").read_text())
 #: The topics' max.message.bytes
@@ -50,8 +52,8 @@ def content(text: str | None) -> bytes | None:
 @st.composite
 def image_records(draw: st.DrawFn) -> tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]:
     """Return a good image's record with some of it replaced."""
-    image = contracts.Image(101, "first", 7, "cat", 1, bytes(contracts.IMAGE_BYTES))
-    key, value, headers = contracts.encode_image(image)
+    image = Image(101, "first", 7, "cat", 1, bytes(IMAGE_BYTES))
+    key, value, headers = encode_image(image)
     mixed = draw(st.permutations([*headers, *draw(st.lists(st.tuples(names, contents), max_size=3))]))
     kept = [header for header in mixed if draw(st.integers(0, 9))]
     return draw(st.just(key) | st.none() | st.binary(max_size=64)), draw(st.just(value) | st.none() | st.binary(max_size=64)), kept
@@ -72,25 +74,25 @@ def inference_records(draw: st.DrawFn) -> tuple[bytes | None, bytes | None]:
 @given(image_records())
 def test_an_image_record_is_decoded_or_refused(record: tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]) -> None:
     try:
-        image = contracts.decode_image(*record)
+        image = decode_image(*record)
     except ContractError as error:
         assert error.cause in Cause
         assert len(error.detail) < 1000
     else:
-        assert record[:2] == contracts.encode_image(image)[:2]
+        assert record[:2] == encode_image(image)[:2]
 
 
 @budget
 @given(inference_records())
 def test_an_inference_record_is_decoded_or_refused(record: tuple[bytes | None, bytes | None]) -> None:
     try:
-        inference = contracts.decode_inference(*record)
+        inference = decode_inference(*record)
     except ContractError as error:
         assert error.cause in Cause
         assert len(error.detail) < 1000
     else:
         assert record[0] == inference.id.encode()
-        assert contracts.decode_inference(*contracts.encode_inference(inference)) == inference
+        assert decode_inference(*encode_inference(inference)) == inference
 
 
 @settings(budget, max_examples=60)
@@ -106,7 +108,7 @@ def test_sparks_filter_keeps_what_the_python_check_keeps(found: list[tuple[bytes
 
 def is_good(record: tuple[bytes | None, bytes | None]) -> bool:
     try:
-        return contracts.decode_inference(*record).model == GOOD["model"]
+        return decode_inference(*record).model == GOOD["model"]
     except ContractError:
         return False
 
@@ -122,21 +124,21 @@ def test_any_refused_record_fits_into_a_dead_letter_and_comes_out_whole(
     key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes | None], ...], detail: str
 ) -> None:
     letter = DeadLetter("images", 3, 17, key, value, headers, Cause.BAD_HEADER, detail, 1)
-    _, body = contracts.encode_dead_letter(letter)
-    assert contracts.decode_dead_letter(body) == letter
+    _, body = encode_dead_letter(letter)
+    assert decode_dead_letter(body) == letter
 
 
 @budget
 @given(st.data())
 def test_a_broken_dead_letter_is_refused(data: st.DataObject) -> None:
     letter = DeadLetter("images", 3, 17, b"k", b"v", (("a", b"b"), ("c", None)), Cause.NULL_VALUE, "why", 1)
-    body: dict[str, Any] = json.loads(contracts.encode_dead_letter(letter)[1])
+    body: dict[str, Any] = json.loads(encode_dead_letter(letter)[1])
     body |= data.draw(st.dictionaries(st.sampled_from(sorted(body)), anything, max_size=2))
     for name in data.draw(st.sets(st.sampled_from(sorted(body)), max_size=1)):
         del body[name]
     value = json.dumps(body).encode()
     try:
-        contracts.decode_dead_letter(data.draw(st.just(value) | st.just(value[: len(value) // 2]) | st.none() | st.binary(max_size=20)))
+        decode_dead_letter(data.draw(st.just(value) | st.just(value[: len(value) // 2]) | st.none() | st.binary(max_size=20)))
     except ContractError as error:
         assert error.cause in Cause
 
@@ -149,11 +151,11 @@ def test_what_the_corpus_refuses_stays_refused_with_more_in_it(row: dict[str, An
     with pytest.raises(ContractError):
         if row["topic"] == "images":
             further = data.draw(st.lists(st.tuples(texts.map("x-".__add__), contents), max_size=3))
-            contracts.decode_image(key, value, [*further, *((name, content(text)) for name, text in row["headers"])])
+            decode_image(key, value, [*further, *((name, content(text)) for name, text in row["headers"])])
         else:
             further = data.draw(st.dictionaries(texts.map("x-".__add__), scalars, min_size=1, max_size=3))
             start = json.dumps(further)[:-1].encode() + b"," if value[:1] == b"{" else b""
-            contracts.decode_inference(key, start + value[1:] if start else value)
+            decode_inference(key, start + value[1:] if start else value)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ def test_a_record_as_large_as_the_topic_allows_costs_little(value: bytes) -> Non
     tracemalloc.start()
     start = time.process_time()
     with pytest.raises(ContractError) as refused:
-        contracts.decode_inference(b"101-first-000000000007", value)
+        decode_inference(b"101-first-000000000007", value)
     took = time.process_time() - start
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

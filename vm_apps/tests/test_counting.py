@@ -5,16 +5,8 @@ import random
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from quartet.counting import (
-    CHUNK_BITS,
-    CountingError,
-    Inference,
-    ProducerCount,
-    SeenSequences,
-    Totals,
-    count,
-    tally,
-)
+from quartet.counting.sequences import CHUNK_BITS, CountingError, SeenSequences
+from quartet.counting.totals import Inference, ProducerCount, Totals, count, tally
 
 sequences = st.one_of(st.integers(0, 300), st.integers(CHUNK_BITS - 5, CHUNK_BITS + 5), st.integers(0, 10**12 - 1))
 blocks = st.tuples(st.integers(0, 4), st.integers(0, 4)).map(lambda b: range(b[0] * CHUNK_BITS // 2, (b[0] + b[1]) * CHUNK_BITS // 2))

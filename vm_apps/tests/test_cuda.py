@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 if not torch.cuda.is_available():
     pytest.skip("torch sees no GPU", allow_module_level=True)
 
-from quartet import contracts  # noqa: E402
+from quartet.contracts.image import IMAGE_BYTES  # noqa: E402
 from quartet.inference import classifier, cuda_forward, training  # noqa: E402
 from quartet.inference.model_check import check  # noqa: E402
 
@@ -18,7 +18,7 @@ SHA256 = hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
 
 
 def some_images(n, seed=1):
-    pixels = torch.randint(0, 256, (n, contracts.IMAGE_BYTES), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+    pixels = torch.randint(0, 256, (n, IMAGE_BYTES), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
     return [bytes(one.numpy().tobytes()) for one in pixels]
 
 
@@ -58,7 +58,7 @@ def test_what_comes_too_late_is_not_taken_for_another_batch(on_gpu):
 
 def test_a_batch_has_a_largest_size(on_gpu):
     with pytest.raises(ValueError, match="1 to 1024"):
-        on_gpu.logits([bytes(contracts.IMAGE_BYTES)] * (cuda_forward.LARGEST_BATCH + 1))
+        on_gpu.logits([bytes(IMAGE_BYTES)] * (cuda_forward.LARGEST_BATCH + 1))
 
 
 def test_a_model_file_is_tried_on_the_gpu():

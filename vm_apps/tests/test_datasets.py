@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from quartet.contracts import LABELS
+from quartet.contracts.labels import LABELS
 from quartet.datasets.catalog import open_dataset
 from quartet.datasets.distortion import distort
 from quartet.datasets.glyphs import FONT

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from memory_broker import Crash, Faults, MemoryHost, MemoryProducer, MemorySource, MemoryStore, MemoryTopic, Rebalance, away
-from quartet import contracts
-from quartet.contracts import Cause, Image
+from quartet.contracts.causes import Cause
+from quartet.contracts.dead_letter import DeadLetter, decode_dead_letter
+from quartet.contracts.image import IMAGE_BYTES, Image, encode_image
 from quartet.db_consumer.app import Store
 from quartet.db_consumer.documents import ImageDocuments, InferenceDocuments
 from quartet.kafka.dead_letters import DeadLetterWriter
@@ -38,7 +39,7 @@ class Pipeline:
         self.source: MemorySource | None = None
 
     def send(self, image: Image) -> None:
-        key, value, headers = contracts.encode_image(image)
+        key, value, headers = encode_image(image)
         self.topic.append(image.sequence % len(self.topic.records), key, value, headers)
 
     def clock(self) -> float:
@@ -71,12 +72,12 @@ class Pipeline:
                 continue
         raise AssertionError("100 processes died")
 
-    def letters(self) -> list[contracts.DeadLetter]:
-        return [contracts.decode_dead_letter(value) for _, _, value in self.dead_letters.sent]
+    def letters(self) -> list[DeadLetter]:
+        return [decode_dead_letter(value) for _, _, value in self.dead_letters.sent]
 
 
 def image(sequence: int, fill: int = 0) -> Image:
-    return Image(101, "first", sequence, "cat", 1_000_000 + sequence, bytes([(sequence + fill) % 256]) * contracts.IMAGE_BYTES)
+    return Image(101, "first", sequence, "cat", 1_000_000 + sequence, bytes([(sequence + fill) % 256]) * IMAGE_BYTES)
 
 
 def stored_payloads(pipeline: Pipeline) -> dict[str, bytes]:
@@ -263,6 +264,6 @@ def test_no_dead_letter_is_written_while_the_database_is_away() -> None:
 
 def test_an_unlabelled_image_is_stored_without_a_label() -> None:
     pipeline = Pipeline()
-    pipeline.send(Image(5, "x", 0, None, 1, bytes(contracts.IMAGE_BYTES)))
+    pipeline.send(Image(5, "x", 0, None, 1, bytes(IMAGE_BYTES)))
     pipeline.run()
     assert "actual_value" not in pipeline.store.documents["5-x-000000000000"]

@@ -12,8 +12,8 @@ import yaml
 from kafka import TopicPartition
 from kafka.record import MemoryRecordsBuilder
 from memory_broker import Faults, MemoryProducer, MemoryRecord
-from quartet import contracts
-from quartet.contracts import Cause, ContractError, DeadLetter
+from quartet.contracts.causes import Cause, ContractError
+from quartet.contracts.dead_letter import LARGEST_DEAD_LETTER, DeadLetter, decode_dead_letter, encode_dead_letter
 from quartet.kafka import batches, dead_letters
 from quartet.kafka import client as kafka_client
 from quartet.runtime.errors import ExitCode, QuartetError
@@ -49,7 +49,7 @@ class Reader:
 
 
 def test_what_is_no_dead_letter_is_named_and_the_rest_is_read() -> None:
-    good = contracts.encode_dead_letter(LETTER)
+    good = encode_dead_letter(LETTER)
     found = list(dead_letters.read(Reader((b"images/0/1", b"[" * 100), (None, None), good, good), "dead-letters"))
     assert [name for name, _ in found] == ["images/0/1", "(no key)", "images/3/17"]
     assert [type(letter) for _, letter in found] == [ContractError, ContractError, DeadLetter]
@@ -91,7 +91,7 @@ def test_redrive_sends_one_cause_of_one_topic_as_a_user_that_may_write(
         DeadLetter("inferences", 0, 1, b"a", b"b", (), Cause.BAD_HEADER, "why", 1),
         DeadLetter("images", 0, 2, b"c", b"d", (), Cause.BAD_KEY, "", 1),
     ]
-    reader = Reader(*(contracts.encode_dead_letter(letter) for letter in (LETTER, *others)))
+    reader = Reader(*(encode_dead_letter(letter) for letter in (LETTER, *others)))
     producer, users = MemoryProducer(Faults()), []
     monkeypatch.setattr(kafka_client, "connect_reader", lambda *_: reader)
     monkeypatch.setattr(kafka_client, "connect_producer", lambda chosen, *_, **__: (users.append(chosen.user), producer)[1])
@@ -135,6 +135,6 @@ def test_the_largest_record_that_can_be_refused_fits_into_the_dead_letter_topic(
 ) -> None:
     assert LARGEST_REFUSED - 200 < batch_bytes(b"k", value, headers) <= LARGEST_REFUSED
     letter = DeadLetter("t" * 249, 11, 2**63 - 1, b"k", value, tuple(headers), Cause.BAD_HEADER, "\U0001f600" * 5000, 2**63 - 1)
-    key, body = contracts.encode_dead_letter(letter)
-    assert batch_bytes(key, body, []) <= min(LARGEST_LETTER, contracts.LARGEST_DEAD_LETTER)
-    assert contracts.decode_dead_letter(body).headers == tuple(headers)
+    key, body = encode_dead_letter(letter)
+    assert batch_bytes(key, body, []) <= min(LARGEST_LETTER, LARGEST_DEAD_LETTER)
+    assert decode_dead_letter(body).headers == tuple(headers)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 from kafka import errors as kafka_errors
-from quartet import contracts
+from quartet.contracts.image import Image, encode_image
+from quartet.contracts.inference import decode_inference
 from quartet.inference import app
 from quartet.inference.model import Prediction
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
@@ -23,8 +24,8 @@ class Record:
 
 
 def record(sequence, partition=3, label="cat", producer_id=101):
-    image = contracts.Image(producer_id, "a", sequence, label, 1000, bytes([sequence % 256]) * 3072)
-    key, value, headers = contracts.encode_image(image)
+    image = Image(producer_id, "a", sequence, label, 1000, bytes([sequence % 256]) * 3072)
+    key, value, headers = encode_image(image)
     return Record(key, value, headers, partition, sequence)
 
 
@@ -88,7 +89,7 @@ def test_an_inference_goes_to_the_partition_of_its_image():
         "inferred_at": 2000,
     }
     assert "actual_value" not in unlabelled
-    assert contracts.decode_inference(key, json.dumps(body).encode()).model == "0123456789ab"
+    assert decode_inference(key, json.dumps(body).encode()).model == "0123456789ab"
 
 
 def test_bad_records_are_skipped_and_counted():

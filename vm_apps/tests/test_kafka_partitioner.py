@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka.partitioner import default
-from quartet import contracts
+from quartet.contracts.ids import image_id
 from quartet.kafka.partitioner import KeyPartitioner, murmur2
 
 # Whether a record is right does not depend on how busy the machine is.
@@ -45,10 +45,7 @@ def test_the_hash_is_the_one_of_kafkas_own_test() -> None:
 
 
 def test_images_spread_over_all_partitions() -> None:
-    numbers = [
-        KeyPartitioner().partition("images", None, contracts.image_id(101, "first", n).encode(), None, None, Cluster(12))
-        for n in range(1200)
-    ]
+    numbers = [KeyPartitioner().partition("images", None, image_id(101, "first", n).encode(), None, None, Cluster(12)) for n in range(1200)]
     assert all(60 < numbers.count(number) < 140 for number in range(12))
 
 

@@ -14,8 +14,9 @@ from kafka.record import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.util import calc_crc32c
 from memory_broker import Faults, MemoryHost, MemoryProducer, MemorySource, MemoryStore, MemoryTopic
-from quartet import contracts
-from quartet.contracts import Cause, Image
+from quartet.contracts.causes import Cause
+from quartet.contracts.dead_letter import decode_dead_letter
+from quartet.contracts.image import IMAGE_BYTES, Image, decode_image, encode_image
 from quartet.db_consumer.app import ImageDocuments, Store
 from quartet.kafka import batches
 from quartet.kafka.dead_letters import DeadLetterWriter
@@ -27,7 +28,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 
 def image(sequence: int, *more: tuple[str, bytes | None]) -> tuple[bytes, bytes, Headers]:
-    key, value, headers = contracts.encode_image(Image(101, "first", sequence, "cat", 1, bytes(contracts.IMAGE_BYTES)))
+    key, value, headers = encode_image(Image(101, "first", sequence, "cat", 1, bytes(IMAGE_BYTES)))
     return key, value, [*headers, *more]
 
 
@@ -84,7 +85,7 @@ def test_it_becomes_a_dead_letter_and_its_neighbours_are_stored() -> None:
     host = MemoryHost(topic.is_drained)
     assert Worker(host, MemorySource(topic, faults), strategy, batch_size=10, batch_seconds=0).run() is ExitCode.OK
     assert sorted(store.documents) == ["101-first-000000000000", "101-first-000000000002"]
-    [letter] = [contracts.decode_dead_letter(value) for _, _, value in letters.sent]
+    [letter] = [decode_dead_letter(value) for _, _, value in letters.sent]
     assert (letter.offset, letter.cause) == (1, Cause.BAD_HEADER)
     assert batches.HeaderName(letter.headers[-1][0]).encode() == b"na\xffme"
 
@@ -94,7 +95,7 @@ def test_reserved_attributes_are_passed_over() -> None:
         content[after_length(content, 0)] = 0x80
 
     [record] = fetched(batch(image(0), spoil=spoil))
-    assert contracts.decode_image(record.key, record.value, record.headers).sequence == 0
+    assert decode_image(record.key, record.value, record.headers).sequence == 0
 
 
 @pytest.mark.parametrize("claimed", [10, -10, 63])

@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from quartet import contracts
+from quartet.contracts.labels import LABELS
 from quartet.inference import model
 from quartet.inference.model_check import check
 
@@ -31,7 +31,7 @@ def altered(data, change):
 def test_the_shipped_model_fits(shipped):
     description = model.describe(shipped, SHA256)
     assert description.model == SHA256[:12]
-    assert description.classes == tuple(contracts.LABELS)
+    assert description.classes == tuple(LABELS)
     assert description.parameters == 11_173_962
     assert description.dtype == "F16"
     assert description.mean == (0.4914, 0.4822, 0.4465)
@@ -112,7 +112,7 @@ def test_what_does_not_fit_is_refused(shipped, change, message):
 
 
 def test_classes_may_stand_in_any_order(shipped):
-    order = list(reversed(contracts.LABELS))
+    order = list(reversed(LABELS))
     assert model.describe(altered(shipped, put(json.dumps(order), "__metadata__", "classes")), "").classes == tuple(order)
 
 

@@ -14,15 +14,17 @@ from bson import Binary, Int64
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_broker import MemoryRecord
-from quartet import contracts
-from quartet.contracts import Image, Inference
+from quartet.contracts.ids import image_id
+from quartet.contracts.image import IMAGE_BYTES, Image, encode_image
+from quartet.contracts.inference import Inference, encode_inference
+from quartet.contracts.labels import LABELS
 from quartet.db_consumer.app import ImageDocuments, InferenceDocuments
 
 SCHEMAS = Path(__file__).parents[2] / "roles/mongodb/files/schemas"
 ORIGIN = {"topic": "images", "topic_id": "x", "partition": 0, "offset": Int64(2**62)}
 budget = settings(derandomize=True, max_examples=100, deadline=None)
 runs = st.from_regex(r"[a-z0-9]{1,32}", fullmatch=True)
-labels = st.sampled_from(contracts.LABELS)
+labels = st.sampled_from(LABELS)
 times = st.integers(0, 2**63 - 1)
 
 
@@ -62,7 +64,7 @@ def schema(name: str) -> dict[str, Any]:
 @budget
 @given(st.integers(1, 2**31 - 1), runs, st.integers(0, 10**12 - 1), st.none() | labels, times)
 def test_every_image_fits(producer: int, run: str, sequence: int, label: str | None, at: int) -> None:
-    key, value, headers = contracts.encode_image(Image(producer, run, sequence, label, at, bytes(contracts.IMAGE_BYTES)))
+    key, value, headers = encode_image(Image(producer, run, sequence, label, at, bytes(IMAGE_BYTES)))
     document = ImageDocuments().document(MemoryRecord("images", 0, 0, key, value, list(headers)), ORIGIN)
     assert complaints(schema("image"), document) == []
 
@@ -78,8 +80,8 @@ def test_every_image_fits(producer: int, run: str, sequence: int, label: str | N
     times,
 )
 def test_every_inference_fits(producer: int, run: str, sequence: int, said: str, true: str | None, sure: float, at: int) -> None:
-    inference = Inference(contracts.image_id(producer, run, sequence), run, sequence, said, true, producer, sure, "0123456789ab", at, at)
-    key, value = contracts.encode_inference(inference)
+    inference = Inference(image_id(producer, run, sequence), run, sequence, said, true, producer, sure, "0123456789ab", at, at)
+    key, value = encode_inference(inference)
     document = InferenceDocuments().document(MemoryRecord("inferences", 0, 0, key, value, []), ORIGIN)
     assert complaints(schema("inference"), document) == []
 

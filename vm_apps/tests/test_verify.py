@@ -15,9 +15,9 @@ from pipeline_evidence import (
     stored_image,
     without,
 )
-from quartet import counting
 from quartet.audit import verify
 from quartet.audit.evidence import Result, TopicRange
+from quartet.counting.totals import Totals
 
 LOST = image_id(101, 3)
 
@@ -275,6 +275,6 @@ def test_figures():
 
 
 def test_the_recount_is_the_count():
-    expected = {101: counting.Totals(6, 0), 102: counting.Totals(6, 3)}
+    expected = {101: Totals(6, 0), 102: Totals(6, 3)}
     rows = verify.judge(good_run(), ledgers()).producers
-    assert {r.producer_id: counting.Totals(r.recount_total, r.recount_incorrect) for r in rows} == expected
+    assert {r.producer_id: Totals(r.recount_total, r.recount_incorrect) for r in rows} == expected

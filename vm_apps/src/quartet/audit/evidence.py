@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from quartet import counting
+from quartet.counting.sequences import SeenSequences
 
 Offsets = Mapping[int, int]
 """An offset for each partition."""
@@ -26,7 +26,7 @@ class Ledger:
     producer_id: int
     run: str
     high_water: int
-    acknowledged: counting.SeenSequences
+    acknowledged: SeenSequences
     finished: int | None = None
     digests: bytes = b""
     dataset: Mapping[str, Any] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from quartet.audit.evidence import Evidence, InferenceRecord, in_log_order
-from quartet.contracts import LABELS
+from quartet.contracts.labels import LABELS
 
 SECOND = 1_000_000
 """Microseconds."""

@@ -18,7 +18,6 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from quartet import contracts, counting
 from quartet.audit.evidence import (
     DeadLetter,
     Evidence,
@@ -31,6 +30,12 @@ from quartet.audit.evidence import (
     StoredInference,
     TopicRange,
 )
+from quartet.contracts.causes import ContractError
+from quartet.contracts.dead_letter import decode_dead_letter
+from quartet.contracts.ids import parse_id
+from quartet.contracts.image import decode_image
+from quartet.contracts.inference import decode_inference
+from quartet.counting.sequences import SeenSequences
 from quartet.kafka import client as kafka_client
 from quartet.mongodb import client as mongodb_client
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
@@ -249,8 +254,8 @@ def image_records(records: Iterator[Any]) -> tuple[list[ImageRecord], frozenset[
     good, bad = [], []
     for record in records:
         try:
-            image = contracts.decode_image(record.key, record.value, record.headers)
-        except contracts.ContractError:
+            image = decode_image(record.key, record.value, record.headers)
+        except ContractError:
             bad.append((record.partition, record.offset))
             continue
         good.append(
@@ -275,8 +280,8 @@ def inference_records(records: Iterator[Any]) -> tuple[list[InferenceRecord], fr
     good, bad = [], []
     for record in records:
         try:
-            inference = contracts.decode_inference(record.key, record.value)
-        except contracts.ContractError:
+            inference = decode_inference(record.key, record.value)
+        except ContractError:
             bad.append((record.partition, record.offset))
             continue
         good.append(
@@ -303,8 +308,8 @@ def dead_letter_records(records: Iterator[Any]) -> list[DeadLetter]:
     letters: dict[tuple[str, int, int], DeadLetter] = {}
     for record in records:
         try:
-            letter = contracts.decode_dead_letter(record.value)
-        except contracts.ContractError:
+            letter = decode_dead_letter(record.value)
+        except ContractError:
             continue
         letters.setdefault(
             (letter.topic, letter.partition, letter.offset),
@@ -317,8 +322,8 @@ def named_id(key: bytes | None) -> str | None:
     """Return the image id that a record's key is, if it is one."""
     text = "" if key is None else key.decode("ascii", "replace")
     try:
-        contracts.parse_id(text)
-    except contracts.ContractError:
+        parse_id(text)
+    except ContractError:
         return None
     return text
 
@@ -376,7 +381,7 @@ def result(document: Document) -> Result:
 
 def ledger(exported: Mapping[str, Any]) -> Ledger:
     """Read one ledger of `quartet ledger export`."""
-    acknowledged = counting.SeenSequences(s for first, end in exported["acknowledged"] for s in range(first, end))
+    acknowledged = SeenSequences(s for first, end in exported["acknowledged"] for s in range(first, end))
     return Ledger(
         producer_id=exported["producer_id"],
         run=exported["run"],

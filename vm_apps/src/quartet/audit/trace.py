@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from quartet import contracts
 from quartet.audit import reader
 from quartet.audit.evidence import DeadLetter, InferenceRecord, Result
+from quartet.contracts.causes import ContractError
+from quartet.contracts.ids import parse_id
 from quartet.mongodb import client as mongodb_client
 from quartet.runtime import settings
 from quartet.runtime.errors import ExitCode, QuartetError
@@ -91,7 +92,7 @@ def counted(way: Way) -> str:
 def follow(auditor: reader.Auditor, image_id: str) -> Way:
     """Look an image up everywhere."""
     options = auditor.settings
-    producer_id = contracts.parse_id(image_id)[0]
+    producer_id = parse_id(image_id)[0]
     with mongodb_client.translated():
         document = auditor.image_collection.find_one({"_id": image_id})
         inference = auditor.inference_collection.find_one({"_id": f"{image_id}/{options.model}"})
@@ -125,8 +126,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Follow an image; exit 1 if there is no trace of it."""
     options = settings.load(settings.AuditorSettings, arguments.config)
     try:
-        contracts.parse_id(arguments.id)
-    except contracts.ContractError as error:
+        parse_id(arguments.id)
+    except ContractError as error:
         raise QuartetError(ExitCode.INPUT, error.detail) from None
     with reader.reachable():
         way = follow(reader.Auditor(options), arguments.id)

@@ -15,9 +15,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from quartet import contracts, counting
 from quartet.audit import figures, reader
 from quartet.audit.evidence import Evidence, ImageRecord, InferenceRecord, Ledger, Offsets, in_log_order
+from quartet.contracts.ids import parse_id
+from quartet.counting.totals import Inference, Totals, count
 from quartet.runtime import settings
 from quartet.runtime.errors import ExitCode
 
@@ -325,25 +326,25 @@ class _Case:
         rule.wait_for("inferences not yet stored", unstored_yet)
         return rule
 
-    def recount(self, offsets: Offsets | None = None) -> dict[int, counting.Totals]:
+    def recount(self, offsets: Offsets | None = None) -> dict[int, Totals]:
         """Count the log of the inferences, up to these offsets; what retention deleted comes from the database."""
         begin = self.evidence.topics[self.evidence.inferences_topic].begin
         old = [
-            counting.Inference(*_split(d.id), d.model, d.image_prediction, d.actual_value)
+            Inference(*_split(d.id), d.model, d.image_prediction, d.actual_value)
             for d in in_log_order(self.evidence.stored_inferences)
             if d.offset < begin.get(d.partition, 0)
         ]
         log = [
-            counting.Inference(r.producer_id, r.run, r.sequence, r.model, r.image_prediction, r.actual_value)
+            Inference(r.producer_id, r.run, r.sequence, r.model, r.image_prediction, r.actual_value)
             for r in in_log_order(self.evidence.inferences)
             if offsets is None or r.offset < offsets.get(r.partition, 0)
         ]
-        return counting.count(old + log, self.evidence.model)
+        return count(old + log, self.evidence.model)
 
     def counts_agree(self) -> Rule:
         rule = Rule(8, "stream == batch == recount")
         everything = self.recount()
-        counts_at: dict[tuple[tuple[int, int], ...], dict[int, counting.Totals]] = {}
+        counts_at: dict[tuple[tuple[int, int], ...], dict[int, Totals]] = {}
         stream = {r.producer_id: r for r in self.evidence.stream}
         for result in stream.values():
             if result.model != self.evidence.model:
@@ -435,8 +436,8 @@ def table(verdict: Verdict) -> str:
     return "\n".join(text)
 
 
-def _compare(rule: Rule, what: str, total: int, incorrect: int, expected: counting.Totals | None) -> None:
-    expected = expected or counting.Totals()
+def _compare(rule: Rule, what: str, total: int, incorrect: int, expected: Totals | None) -> None:
+    expected = expected or Totals()
     if (total, incorrect) != expected:
         rule.broken.append(f"{what}: {incorrect} of {total} wrong, the recount says {expected.incorrect} of {expected.total}")
 
@@ -461,7 +462,7 @@ def _share(incorrect: int | None, total: int | None) -> str:
 
 
 def _split(image_id: str) -> tuple[int, str, int]:
-    return contracts.parse_id(image_id)
+    return parse_id(image_id)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from quartet.contracts import IMAGE_BYTES, LABELS
+from quartet.contracts.image import IMAGE_BYTES
+from quartet.contracts.labels import LABELS
 from quartet.datasets.source import Pixels
 from quartet.runtime.errors import ExitCode, QuartetError
 

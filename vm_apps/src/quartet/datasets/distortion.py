@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
-from quartet.contracts import IMAGE_SIDE
+from quartet.contracts.image import IMAGE_SIDE
 from quartet.datasets.source import Pixels
 from quartet.runtime.settings import Distortion
 

@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from quartet.contracts import IMAGE_SIDE, LABELS
+from quartet.contracts.image import IMAGE_SIDE
+from quartet.contracts.labels import LABELS
 from quartet.datasets.source import Pixels
 from quartet.runtime.errors import ExitCode, QuartetError
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from bson import Int64
 
-from quartet.contracts import Cause, ContractError
+from quartet.contracts.causes import Cause, ContractError
 from quartet.db_consumer.documents import Contract, ImageDocuments, InferenceDocuments
 from quartet.kafka import client as kafka_client
 from quartet.kafka import group

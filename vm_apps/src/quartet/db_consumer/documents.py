@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from bson import Int64
 
-from quartet import contracts
+from quartet.contracts.image import decode_image
+from quartet.contracts.inference import decode_inference
 from quartet.runtime.records import Record
 
 
@@ -33,7 +34,7 @@ class ImageDocuments:
 
     def document(self, record: Record, origin: Mapping[str, Any]) -> dict[str, Any]:
         """Return the document of an image."""
-        image = contracts.decode_image(record.key, record.value, record.headers)
+        image = decode_image(record.key, record.value, record.headers)
         label = {} if image.actual_value is None else {"actual_value": image.actual_value}
         return {
             "_id": image.id,
@@ -57,7 +58,7 @@ class InferenceDocuments:
 
     def document(self, record: Record, origin: Mapping[str, Any]) -> dict[str, Any]:
         """Return the document of an inference."""
-        inference = contracts.decode_inference(record.key, record.value)
+        inference = decode_inference(record.key, record.value)
         label = {} if inference.actual_value is None else {"actual_value": inference.actual_value}
         return {
             "_id": f"{inference.id}/{inference.model}",

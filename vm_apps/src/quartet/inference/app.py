@@ -15,7 +15,9 @@ from typing import Any, Final, Protocol
 
 from kafka import errors as kafka_errors
 
-from quartet import contracts
+from quartet.contracts.causes import ContractError
+from quartet.contracts.image import Image, decode_image
+from quartet.contracts.inference import Inference, encode_inference
 from quartet.inference.model import Prediction
 from quartet.kafka import client as kafka_client
 from quartet.kafka import group
@@ -126,31 +128,31 @@ class Classify:
         """Close the producer; what was settled is in Kafka."""
         self._drop_producer()
 
-    def _decode(self, records: Sequence[Record]) -> list[tuple[contracts.Image, int]]:
+    def _decode(self, records: Sequence[Record]) -> list[tuple[Image, int]]:
         good = []
         for record in records:
             try:
-                good.append((contracts.decode_image(record.key, record.value, record.headers), record.partition))
-            except contracts.ContractError as error:
+                good.append((decode_image(record.key, record.value, record.headers), record.partition))
+            except ContractError as error:
                 self._skipped += 1
                 metrics.SKIPPED.labels(error.cause.value).inc()
         return good
 
-    def _send(self, images: Sequence[tuple[contracts.Image, int]], predictions: Sequence[Prediction]) -> list[Any]:
+    def _send(self, images: Sequence[tuple[Image, int]], predictions: Sequence[Prediction]) -> list[Any]:
         inferred_at = self._clock()
         futures = []
         try:
             with kafka_client.translated():
                 for (image, partition), prediction in zip(images, predictions, strict=True):
-                    key, value = contracts.encode_inference(self._inference(image, prediction, inferred_at))
+                    key, value = encode_inference(self._inference(image, prediction, inferred_at))
                     futures.append(self._producer.send(self._topic, key=key, value=value, partition=partition))
         except Unavailable:
             self._drop_producer()
             raise
         return futures
 
-    def _inference(self, image: contracts.Image, prediction: Prediction, inferred_at: int) -> contracts.Inference:
-        return contracts.Inference(
+    def _inference(self, image: Image, prediction: Prediction, inferred_at: int) -> Inference:
+        return Inference(
             id=image.id,
             run=image.run,
             sequence=image.sequence,

@@ -18,7 +18,8 @@ import torch
 import torchvision
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from quartet import contracts
+from quartet.contracts.image import IMAGE_BYTES, IMAGE_SIDE
+from quartet.contracts.labels import LABELS
 from quartet.inference.cuda_forward import CudaForward
 from quartet.inference.model import Description, ModelError, Prediction, describe, read
 
@@ -26,12 +27,12 @@ log = logging.getLogger(__name__)
 
 # Images classified with each number of threads, to find which is faster for one alone
 _TRIALS = 9
-_GREY = bytes([128]) * contracts.IMAGE_BYTES
+_GREY = bytes([128]) * IMAGE_BYTES
 
 
 def network() -> torch.nn.Module:
     """Make the network, not yet trained: torchvision's ResNet-18 with a 3x3 stem of stride 1, without max-pool."""
-    net: torch.nn.Module = torchvision.models.resnet18(weights=None, num_classes=len(contracts.LABELS))
+    net: torch.nn.Module = torchvision.models.resnet18(weights=None, num_classes=len(LABELS))
     net.conv1 = torch.nn.Conv2d(3, 64, kernel_size=3, stride=1, padding=1, bias=False)
     net.maxpool = torch.nn.Identity()
     return net
@@ -116,12 +117,12 @@ class Classifier:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         with torch.inference_mode():
-            logits = self._forward(torch.frombuffer(bytearray(b"".join(images)), dtype=torch.uint8).view(-1, contracts.IMAGE_BYTES))
+            logits = self._forward(torch.frombuffer(bytearray(b"".join(images)), dtype=torch.uint8).view(-1, IMAGE_BYTES))
         return lambda: logits
 
     def _forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return float32 logits (n x 10) of images (uint8, n x 3,072) on the device where both lie."""
-        batch = pixels.view(-1, 3, contracts.IMAGE_SIDE, contracts.IMAGE_SIDE).float().sub_(self._offset).mul_(self._scale)
+        batch = pixels.view(-1, 3, IMAGE_SIDE, IMAGE_SIDE).float().sub_(self._offset).mul_(self._scale)
         logits: torch.Tensor = self._net(batch.to(dtype=self._dtype, memory_format=torch.channels_last))
         return logits.float()
 

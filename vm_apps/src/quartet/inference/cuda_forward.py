@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 import torch
 
-from quartet.contracts import IMAGE_BYTES, LABELS
+from quartet.contracts.image import IMAGE_BYTES
+from quartet.contracts.labels import LABELS
 from quartet.inference.model import ModelError
 
 #: Images that go to the card at once; more of them compute no faster

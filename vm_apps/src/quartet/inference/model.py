@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from quartet import contracts
+from quartet.contracts.labels import LABELS
 from quartet.runtime.errors import ExitCode, QuartetError
 
 if TYPE_CHECKING:
@@ -157,8 +157,8 @@ def _classes(metadata: dict[str, Any]) -> tuple[str, ...]:
         raise ModelError("metadata: `classes` is missing: a JSON list of the ten labels in the order of the outputs") from None
     except (TypeError, ValueError):
         raise ModelError("metadata: `classes` is not a JSON list") from None
-    if not isinstance(classes, list) or not all(isinstance(c, str) for c in classes) or sorted(classes) != sorted(contracts.LABELS):
-        raise ModelError(f"metadata: `classes` must be the ten labels {' '.join(contracts.LABELS)}, in any order")
+    if not isinstance(classes, list) or not all(isinstance(c, str) for c in classes) or sorted(classes) != sorted(LABELS):
+        raise ModelError(f"metadata: `classes` must be the ten labels {' '.join(LABELS)}, in any order")
     return tuple(classes)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from quartet.contracts import LABELS
+from quartet.contracts.labels import LABELS
 from quartet.datasets.catalog import open_dataset
 from quartet.datasets.source import ImageSource
 from quartet.inference import classifier, model

@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from quartet.contracts import LABELS
+from quartet.contracts.labels import LABELS
 from quartet.inference import classifier
 from quartet.inference.augmentation import mixed, normalised, shifted
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import errors as kafka_errors
 
-from quartet import contracts
+from quartet.contracts.dead_letter import LARGEST_DEAD_LETTER
 from quartet.kafka import batches, transport
 from quartet.kafka.partitioner import KeyPartitioner
 from quartet.runtime import tls_causes
@@ -119,7 +119,7 @@ def connect_producer(settings: Kafka, password: str, *, linger_ms: int, batch_by
             batch_size=batch_bytes,
             max_block_ms=CALL_MS,
             delivery_timeout_ms=60_000,
-            max_request_size=contracts.LARGEST_DEAD_LETTER,
+            max_request_size=LARGEST_DEAD_LETTER,
             partitioner=KeyPartitioner(),
         )
 
@@ -150,7 +150,7 @@ def connect_reader(settings: Kafka, password: str) -> KafkaConsumer:
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,
             max_poll_records=5_000,
-            max_partition_fetch_bytes=contracts.LARGEST_DEAD_LETTER,
+            max_partition_fetch_bytes=LARGEST_DEAD_LETTER,
         )
 
 

@@ -16,8 +16,8 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 
-from quartet import contracts
-from quartet.contracts import Cause, ContractError, DeadLetter
+from quartet.contracts.causes import Cause, ContractError
+from quartet.contracts.dead_letter import DeadLetter, decode_dead_letter, encode_dead_letter
 from quartet.kafka import client as kafka_client
 from quartet.kafka.batches import HeaderName
 from quartet.runtime import metrics, settings
@@ -42,7 +42,7 @@ class DeadLetterWriter:
         """
         futures = []
         for record, cause, detail in refusals:
-            key, value = contracts.encode_dead_letter(_letter(record, cause, detail))
+            key, value = encode_dead_letter(_letter(record, cause, detail))
             try:
                 with kafka_client.translated():
                     if self._producer is None:
@@ -112,7 +112,7 @@ def read(consumer: KafkaConsumer, topic: str) -> Iterator[tuple[str, DeadLetter 
 def _named(record: Record) -> tuple[str, DeadLetter | ContractError]:
     name = "(no key)" if record.key is None else bytes(record.key).decode("utf-8", "replace")
     try:
-        return name, contracts.decode_dead_letter(record.value)
+        return name, decode_dead_letter(record.value)
     except ContractError as error:
         return name, error
 

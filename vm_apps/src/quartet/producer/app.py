@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from kafka import errors as kafka_errors
 
-from quartet import contracts
+from quartet.contracts.image import Image, encode_image
 from quartet.kafka import client as kafka_client
 from quartet.kafka.outbox import Outbox
 from quartet.producer.ledger import Ledger
@@ -164,8 +164,8 @@ class Producer:
         if self._service.stopping:
             return
         payload, label = self._images[sequence]
-        image = contracts.Image(self._chosen.producer_id, self._order.run, sequence, label, time.time_ns() // 1000, payload)
-        record = contracts.encode_image(image)
+        image = Image(self._chosen.producer_id, self._order.run, sequence, label, time.time_ns() // 1000, payload)
+        record = encode_image(image)
         if not self._outbox.under_way:
             self._progress_at = time.monotonic()
         if not self._insist(lambda: self._outbox.send(sequence, record)):

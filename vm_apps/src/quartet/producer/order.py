@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from quartet import contracts
+from quartet.contracts.ids import is_run
 from quartet.runtime.errors import ExitCode, QuartetError
 from quartet.runtime.settings import ProducerSettings
 
@@ -38,7 +38,7 @@ class Order:
             rate = order.get("rate", chosen.rate)
         except (ValueError, KeyError, TypeError) as error:
             raise QuartetError(ExitCode.INPUT, f"{file} is not an order: {error}") from None
-        if not isinstance(name, str) or not contracts.is_run(name) or not isinstance(count, int) or count < 1:
+        if not isinstance(name, str) or not is_run(name) or not isinstance(count, int) or count < 1:
             raise QuartetError(
                 ExitCode.INPUT, f"{file}: run must be 1 to 32 of a-z and 0-9 and count a number above 0; got {name!r}, {count!r}"
             )

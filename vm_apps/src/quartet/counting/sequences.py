@@ -1,13 +1,12 @@
-"""What is counted: the one definition that the Spark batch, the Spark stream and `quartet verify` share.
+"""Which sequences of a run were seen: exact, small, and the same bytes wherever it is read.
 
-For each image id and model the first record in log order counts, if the image is labelled; it is incorrect if the
-prediction differs from the label. Standard library only, so that it runs inside a Spark executor as it runs here.
+Standard library only, so that it runs inside a Spark executor as it runs here.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,36 +23,6 @@ _MAX_VARINT_BYTES = 10
 
 class CountingError(ValueError):
     """Bytes that are not a serialised `SeenSequences` of a known version."""
-
-
-class Inference(NamedTuple):
-    """The part of an inference record that the count depends on."""
-
-    producer_id: int
-    run: str
-    sequence: int
-    model: str
-    image_prediction: str
-    actual_value: str | None
-
-
-class Totals(NamedTuple):
-    """Images of one producer that were counted, and how many of them were classified wrongly."""
-
-    total: int = 0
-    incorrect: int = 0
-
-
-def is_incorrect(image_prediction: str, actual_value: str) -> bool:
-    """Whether a labelled image was classified wrongly."""
-    return image_prediction != actual_value
-
-
-def tally(image_prediction: str, actual_value: str | None) -> Totals:
-    """Say what one first record adds to its producer's totals: nothing if nobody knows the label."""
-    if actual_value is None:
-        return Totals(0, 0)
-    return Totals(1, int(is_incorrect(image_prediction, actual_value)))
 
 
 class SeenSequences:
@@ -229,38 +198,6 @@ class SeenSequences:
             else:
                 for bit in _bits(self._partial[start]):
                     yield start * CHUNK_BITS + bit, start * CHUNK_BITS + bit + 1
-
-
-class ProducerCount:
-    """The running count of one producer under one model: its totals and what it has seen of each run."""
-
-    def __init__(self, totals: Totals = Totals(), seen: dict[str, SeenSequences] | None = None) -> None:  # noqa: B008 (immutable)
-        self.totals = totals
-        self.seen: dict[str, SeenSequences] = {} if seen is None else seen
-
-    def add(self, run: str, sequence: int, image_prediction: str, actual_value: str | None) -> bool:
-        """Take a record in log order; return whether it was the first of its id."""
-        seen = self.seen.get(run)
-        if seen is None:
-            seen = self.seen[run] = SeenSequences()
-        if not seen.add(sequence):
-            return False
-        more = tally(image_prediction, actual_value)
-        self.totals = Totals(self.totals.total + more.total, self.totals.incorrect + more.incorrect)
-        return True
-
-
-def count(inferences: Iterable[Inference], model: str) -> dict[int, Totals]:
-    """Count records given in log order; only those of `model`. Producers without a labelled image are left out."""
-    producers: dict[int, ProducerCount] = {}
-    for record in inferences:
-        if record.model != model:
-            continue
-        producer = producers.get(record.producer_id)
-        if producer is None:
-            producer = producers[record.producer_id] = ProducerCount()
-        producer.add(record.run, record.sequence, record.image_prediction, record.actual_value)
-    return {producer_id: p.totals for producer_id, p in sorted(producers.items()) if p.totals.total}
 
 
 class _Reader:

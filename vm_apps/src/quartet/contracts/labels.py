@@ -1,0 +1,7 @@
+"""The ten classes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LABELS: Final = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
