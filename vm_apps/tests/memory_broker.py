@@ -139,7 +139,7 @@ class MemorySource:
 
 
 class MemoryStore:
-    """A collection that outlives the process: quartet.db_consumer.app.Documents."""
+    """A collection that outlives the process: quartet.db_consumer.store.Documents."""
 
     def __init__(self, faults: Faults) -> None:
         self.documents: dict[str, dict[str, Any]] = {}
@@ -194,7 +194,7 @@ class MemoryFuture:
 
 
 class MemoryHost:
-    """A process that stops when a test says so: quartet.worker.loop.Host."""
+    """A process that stops when a test says so: quartet.runtime.host.Host."""
 
     def __init__(self, until: Callable[[], bool]) -> None:
         self._until = until

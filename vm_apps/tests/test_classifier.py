@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 from quartet.contracts.image import IMAGE_BYTES  # noqa: E402
 from quartet.contracts.labels import LABELS  # noqa: E402
 from quartet.inference import classifier, model  # noqa: E402
+from quartet.inference.network import fuse, load  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
@@ -22,7 +23,7 @@ def test_a_cut_file_is_refused(tmp_path):
     file = tmp_path / "cut.safetensors"
     file.write_bytes(SHIPPED.read_bytes()[:-4])
     with pytest.raises(model.ModelError, match="damaged"):
-        classifier.load(file)
+        load(file)
 
 
 def test_it_classifies():
@@ -57,11 +58,11 @@ def test_an_image_that_comes_alone_has_as_many_threads_as_were_found_fastest(mon
 
 
 def test_folding_the_norms_changes_nothing():
-    _, net = classifier.load(SHIPPED, SHA256)
+    _, net = load(SHIPPED, SHA256)
     images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         before = net(images)
-        assert torch.allclose(classifier.fuse(net)(images), before, atol=1e-3)
+        assert torch.allclose(fuse(net)(images), before, atol=1e-3)
     assert not any("running_mean" in name for name in net.state_dict())
 
 
@@ -71,4 +72,4 @@ def test_values_that_are_not_finite_are_refused(tmp_path):
     with safe_open(SHIPPED, "pt") as f:
         save_file(weights, tmp_path / "nan.safetensors", f.metadata())
     with pytest.raises(model.ModelError, match=r"fc\.bias.*not finite"):
-        classifier.load(tmp_path / "nan.safetensors")
+        load(tmp_path / "nan.safetensors")

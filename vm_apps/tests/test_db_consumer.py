@@ -14,8 +14,8 @@ from memory_broker import Crash, Faults, MemoryHost, MemoryProducer, MemorySourc
 from quartet.contracts.causes import Cause
 from quartet.contracts.dead_letter import DeadLetter, decode_dead_letter
 from quartet.contracts.image import IMAGE_BYTES, Image, encode_image
-from quartet.db_consumer.app import Store
 from quartet.db_consumer.documents import ImageDocuments, InferenceDocuments
+from quartet.db_consumer.store import Store
 from quartet.kafka.dead_letters import DeadLetterWriter
 from quartet.runtime.errors import ExitCode, QuartetError
 from quartet.runtime.records import Partition, Record

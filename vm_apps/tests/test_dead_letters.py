@@ -12,9 +12,10 @@ import yaml
 from kafka import TopicPartition
 from kafka.record import MemoryRecordsBuilder
 from memory_broker import Faults, MemoryProducer, MemoryRecord
+from quartet.audit import dead_letters
 from quartet.contracts.causes import Cause, ContractError
 from quartet.contracts.dead_letter import LARGEST_DEAD_LETTER, DeadLetter, decode_dead_letter, encode_dead_letter
-from quartet.kafka import batches, dead_letters
+from quartet.kafka import batches
 from quartet.kafka import client as kafka_client
 from quartet.runtime.errors import ExitCode, QuartetError
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from quartet.producer.app import Order
+from quartet.producer.order import Order
 from quartet.runtime.errors import QuartetError
 from quartet.runtime.failpoints import Failpoint
 from quartet.runtime.settings import Dataset, Kafka, ProducerSettings, Topics

@@ -9,6 +9,7 @@ from quartet.contracts.image import Image, encode_image
 from quartet.contracts.inference import decode_inference
 from quartet.inference import app
 from quartet.inference.model import Prediction
+from quartet.inference.strategy import Classify
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 
 
@@ -66,7 +67,7 @@ class Cat:
 
 
 def strategy(producer, **more):
-    return app.Classify(Cat(), "0123456789ab", "inferences", lambda: producer, clock=lambda: 2000, where="here", **more)
+    return Classify(Cat(), "0123456789ab", "inferences", lambda: producer, clock=lambda: 2000, where="here", **more)
 
 
 def test_an_inference_goes_to_the_partition_of_its_image():
@@ -116,7 +117,7 @@ def test_a_large_batch_is_classified_in_chunks_with_a_sign_of_life_after_each():
 def test_a_failed_send_is_unavailable_and_the_next_batch_gets_a_new_producer(stage):
     first, second = Producer(**{stage: kafka_errors.KafkaTimeoutError()}), Producer()
     left = [first, second]
-    work = app.Classify(Cat(), "0123456789ab", "inferences", lambda: left.pop(0))
+    work = Classify(Cat(), "0123456789ab", "inferences", lambda: left.pop(0))
     with pytest.raises(Unavailable):
         work.process([record(1)]).settle()
     assert first.closed

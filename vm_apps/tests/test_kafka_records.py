@@ -17,7 +17,8 @@ from memory_broker import Faults, MemoryHost, MemoryProducer, MemorySource, Memo
 from quartet.contracts.causes import Cause
 from quartet.contracts.dead_letter import decode_dead_letter
 from quartet.contracts.image import IMAGE_BYTES, Image, decode_image, encode_image
-from quartet.db_consumer.app import ImageDocuments, Store
+from quartet.db_consumer.documents import ImageDocuments
+from quartet.db_consumer.store import Store
 from quartet.kafka import batches
 from quartet.kafka.dead_letters import DeadLetterWriter
 from quartet.runtime.errors import ExitCode

@@ -12,10 +12,10 @@ from kafka import TopicPartition
 from kafka import errors as kafka_errors
 from kafka.producer.future import FutureProduceResult, FutureRecordMetadata
 from PIL import Image
-from quartet.producer import app
-from quartet.producer.app import Producer
+from quartet.producer import sender
 from quartet.producer.ledger import Ledger, export
 from quartet.producer.order import Order
+from quartet.producer.sender import Producer
 from quartet.producer.slices import SlicedImages
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.settings import ProducerSettings
@@ -123,7 +123,7 @@ class Camera:
 
 @pytest.fixture
 def camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Camera:
-    monkeypatch.setattr(app, "_STOP_SECONDS", 0.2)
+    monkeypatch.setattr(sender, "_STOP_SECONDS", 0.2)
     return Camera(tmp_path)
 
 
@@ -208,7 +208,7 @@ def test_a_client_that_gave_up_on_a_record_and_is_stuck_with_the_others_is_given
 
 
 def test_a_client_that_is_silent_for_longer_than_a_send_may_take_is_given_up(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "_STUCK_SECONDS", 0.3)
+    monkeypatch.setattr(sender, "_STUCK_SECONDS", 0.3)
     answers: dict[int, Any] = dict.fromkeys(range(10), "later")
     assert camera.run(lambda sequence: answers.pop(sequence, None)) is ExitCode.OK
     assert [client.sent for client in camera.clients] == [list(range(10)), list(range(10))]
@@ -222,15 +222,15 @@ def test_a_send_that_is_not_allowed_ends_the_process(camera: Camera) -> None:
 
 
 def test_a_producer_says_when_kafka_is_silent_and_when_it_is_not_any_more(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "_STATUS_SECONDS", 0.05)
-    monkeypatch.setattr(app, "_SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(sender, "_STATUS_SECONDS", 0.05)
+    monkeypatch.setattr(sender, "_SILENT_SECONDS", 0.2)
     seen: list[float] = []
     show = Host.status
 
     def status(host: Host, text: str, *, now: bool = False) -> None:
         show(host, text)
         if "silent" in text:
-            seen.append(app.metrics.SILENT._value.get())
+            seen.append(sender.metrics.SILENT._value.get())
             for produced in camera.clients[0].waiting:
                 produced.success(ACKNOWLEDGED)
             camera.clients[0].waiting.clear()

@@ -5,6 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from quartet.inference import augmentation, classifier, model, train, training  # noqa: E402
+from quartet.inference.network import network  # noqa: E402
 from quartet.runtime.errors import QuartetError  # noqa: E402
 
 
@@ -63,7 +64,7 @@ def test_what_is_held_out_is_not_learnt():
 
 
 def test_the_average_follows_the_weights():
-    net = classifier.network()
+    net = network()
     average = training.Average(net, 0.9, "cpu")
     before = net.fc.bias.detach().clone()
     assert torch.equal(average.net.fc.bias, before)

@@ -18,7 +18,7 @@ from quartet.contracts.ids import image_id
 from quartet.contracts.image import IMAGE_BYTES, Image, encode_image
 from quartet.contracts.inference import Inference, encode_inference
 from quartet.contracts.labels import LABELS
-from quartet.db_consumer.app import ImageDocuments, InferenceDocuments
+from quartet.db_consumer.documents import ImageDocuments, InferenceDocuments
 
 SCHEMAS = Path(__file__).parents[2] / "roles/mongodb/files/schemas"
 ORIGIN = {"topic": "images", "topic_id": "x", "partition": 0, "offset": Int64(2**62)}

@@ -22,7 +22,7 @@ COMMANDS: Final = {
     "db-consumer": ("quartet.db_consumer.app", "store a topic in the database"),
     "inference": ("quartet.inference.app", "classify images"),
     "ledger": ("quartet.producer.ledger_export", "print what a producer sent"),
-    "dead-letters": ("quartet.kafka.dead_letters", "list refused records, or send them again"),
+    "dead-letters": ("quartet.audit.dead_letters", "list refused records, or send them again"),
     "model": ("quartet.inference.model_check", "check a model file"),
     "train": ("quartet.inference.train", "train a model"),
     "verify": ("quartet.audit.verify", "recount everything and compare"),

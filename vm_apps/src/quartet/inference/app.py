@@ -1,193 +1,22 @@
-"""The inference consumer: classifies each image and publishes what the model said, to the image's own partition.
-
-Bad records are skipped and counted; the DB consumer puts them into the dead letters. A batch that has to be begun again is published
-again: duplicates are harmless, since the first record of an id and model is the one that counts.
-"""
+"""The inference consumer: classifies each image and publishes what the model said."""
 
 from __future__ import annotations
 
 import argparse
-import logging
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, Protocol
+from typing import Final
 
-from kafka import errors as kafka_errors
-
-from quartet.contracts.causes import ContractError
-from quartet.contracts.image import Image, decode_image
-from quartet.contracts.inference import Inference, encode_inference
-from quartet.inference.model import Prediction
+from quartet.inference.strategy import CHUNK, Classify
 from quartet.kafka import client as kafka_client
 from quartet.kafka import group
 from quartet.kafka.group import GroupConsumer
 from quartet.runtime import metrics, settings
-from quartet.runtime.errors import CALL_SECONDS, ExitCode, QuartetError, Unavailable
-from quartet.runtime.records import Record
+from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.service import Service
 from quartet.runtime.version import VERSION
 from quartet.worker.loop import Worker
 
-log = logging.getLogger(__name__)
-
-#: Images classified between two signs of life; the slowest CPU does so many in seconds.
-CHUNK: Final = 256
 _LINGER_MS: Final = 2
-
-
-class Model(Protocol):
-    """What classifies (quartet.inference.classifier.Classifier)."""
-
-    def classify_batches(self, batches: Iterable[Sequence[bytes]]) -> Iterator[list[Prediction]]:
-        """Yield the predictions of each batch of images of 3,072 bytes."""
-
-
-class Sending:
-    """The inferences of a batch on their way to Kafka."""
-
-    def __init__(self, futures: Sequence[Any], captured: Sequence[int], topic: str, failed: Callable[[], None]) -> None:
-        self._futures = futures
-        self._captured = captured
-        self._topic = topic
-        self._failed = failed
-
-    def settle(self) -> None:
-        """Wait until Kafka has acknowledged every one.
-
-        Raises:
-            Unavailable: one was not acknowledged in time; all are sent again.
-        """
-        end = time.monotonic() + CALL_SECONDS
-        try:
-            with kafka_client.translated():
-                for future in self._futures:
-                    future.get(timeout=max(0.001, end - time.monotonic()))
-        except Unavailable:
-            metrics.FAILED.labels(self._topic).inc(len(self._futures))
-            self._failed()
-            raise
-        metrics.ACKNOWLEDGED.labels(self._topic).inc(len(self._futures))
-        now = time.time_ns() // 1000
-        for captured_at in self._captured:
-            metrics.END_TO_END.observe(max(0, now - captured_at) / 1_000_000)
-
-
-class Classify:
-    """The worker's strategy: decode, classify, send."""
-
-    def __init__(
-        self,
-        model: Model,
-        name: str,
-        topic: str,
-        connect: Callable[[], Any],
-        *,
-        check: Callable[[], None] = lambda: None,
-        alive: Callable[[], None] = lambda: None,
-        clock: Callable[[], int] = lambda: time.time_ns() // 1000,
-        where: str = "",
-    ) -> None:
-        self._model = model
-        self._name = name
-        self._topic = topic
-        self._connect = connect
-        self._check = check
-        self._alive = alive
-        self._clock = clock
-        self._where = where
-        self._producer: Any = None
-        self._classified = self._skipped = 0
-
-    def process(self, records: Sequence[Record]) -> Sending:
-        """Classify a batch and begin to send what the model said.
-
-        Raises:
-            Unavailable: Kafka is away.
-            QuartetError: the topics do not fit each other.
-        """
-        if self._producer is None:
-            self._check()
-            self._producer = self._connect()
-        good = self._decode(records)
-        futures = []
-        chunks = [good[start : start + CHUNK] for start in range(0, len(good), CHUNK)]
-        payloads = ([image.payload for image, _ in chunk] for chunk in chunks)
-        for chunk, predictions in zip(chunks, self._model.classify_batches(payloads), strict=True):
-            futures += self._send(chunk, predictions)
-            self._alive()
-        self._classified += len(good)
-        return Sending(futures, [image.captured_at for image, _ in good], self._topic, self._drop_producer)
-
-    def describe(self) -> str:
-        """Return what was done so far."""
-        skipped = f", {self._skipped} bad ones skipped" if self._skipped else ""
-        return f"{self._classified} classified by {self._name}{skipped} on {self._where}"
-
-    def close(self) -> None:
-        """Close the producer; what was settled is in Kafka."""
-        self._drop_producer()
-
-    def _decode(self, records: Sequence[Record]) -> list[tuple[Image, int]]:
-        good = []
-        for record in records:
-            try:
-                good.append((decode_image(record.key, record.value, record.headers), record.partition))
-            except ContractError as error:
-                self._skipped += 1
-                metrics.SKIPPED.labels(error.cause.value).inc()
-        return good
-
-    def _send(self, images: Sequence[tuple[Image, int]], predictions: Sequence[Prediction]) -> list[Any]:
-        inferred_at = self._clock()
-        futures = []
-        try:
-            with kafka_client.translated():
-                for (image, partition), prediction in zip(images, predictions, strict=True):
-                    key, value = encode_inference(self._inference(image, prediction, inferred_at))
-                    futures.append(self._producer.send(self._topic, key=key, value=value, partition=partition))
-        except Unavailable:
-            self._drop_producer()
-            raise
-        return futures
-
-    def _inference(self, image: Image, prediction: Prediction, inferred_at: int) -> Inference:
-        return Inference(
-            id=image.id,
-            run=image.run,
-            sequence=image.sequence,
-            image_prediction=prediction.label,
-            actual_value=image.actual_value,
-            producer_id=image.producer_id,
-            confidence=round(min(1.0, prediction.confidence), 6),
-            model=self._name,
-            captured_at=image.captured_at,
-            inferred_at=inferred_at,
-        )
-
-    def _drop_producer(self) -> None:
-        # An idempotent producer that gave up on a record may refuse the next; a new one begins afresh.
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            try:
-                producer.close(timeout=1)
-            except kafka_errors.KafkaError as error:
-                log.debug("closing the producer: %s", error)
-
-
-def check_partitions(images: tuple[str, int], inferences: tuple[str, int]) -> None:
-    """Check that an inference can go to its image's partition, from (topic, number of partitions) of both.
-
-    Raises:
-        Unavailable: a topic does not exist (yet).
-        QuartetError: CONFIGURATION, the numbers differ.
-    """
-    for topic, partitions in (images, inferences):
-        if partitions == 0:
-            raise Unavailable("kafka", f"topic {topic} does not exist")
-    if images[1] != inferences[1]:
-        message = f"topic {images[0]} has {images[1]} partitions and {inferences[0]} has {inferences[1]}: they must be equal"
-        raise QuartetError(ExitCode.CONFIGURATION, message)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -202,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     # OpenMP's threads else spin while they wait for each other: where other processes want the cores too, one image then takes
     # hundreds of milliseconds instead of ten. torch reads it when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from quartet.inference.classifier import Classifier  # noqa: PLC0415 (torch; the strategy above does without)
+    from quartet.inference.classifier import Classifier  # noqa: PLC0415 (torch; the strategy does without)
 
     kafka_client.require_crc32c()
     password = settings.password("kafka-password")
@@ -241,3 +70,18 @@ def run(arguments: argparse.Namespace) -> int:
     )
     # batch_seconds=0: whatever one poll brings is a batch, so a lone image never waits for company
     return Worker(service, consumer, strategy, batch_size=options.batch_size, batch_seconds=0).run()
+
+
+def check_partitions(images: tuple[str, int], inferences: tuple[str, int]) -> None:
+    """Check that an inference can go to its image's partition, from (topic, number of partitions) of both.
+
+    Raises:
+        Unavailable: a topic does not exist (yet).
+        QuartetError: CONFIGURATION, the numbers differ.
+    """
+    for topic, partitions in (images, inferences):
+        if partitions == 0:
+            raise Unavailable("kafka", f"topic {topic} does not exist")
+    if images[1] != inferences[1]:
+        message = f"topic {images[0]} has {images[1]} partitions and {inferences[0]} has {inferences[1]}: they must be equal"
+        raise QuartetError(ExitCode.CONFIGURATION, message)

@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 import logging
-import os
-import platform
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
-import torchvision
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from quartet.contracts.image import IMAGE_BYTES, IMAGE_SIDE
-from quartet.contracts.labels import LABELS
 from quartet.inference.cuda_forward import CudaForward
-from quartet.inference.model import Description, ModelError, Prediction, describe, read
+from quartet.inference.devices import chosen_device, cpus, device_name, has_bfloat16
+from quartet.inference.model import ModelError, Prediction
+from quartet.inference.network import fuse, load
 
 log = logging.getLogger(__name__)
 
 # Images classified with each number of threads, to find which is faster for one alone
 _TRIALS = 9
 _GREY = bytes([128]) * IMAGE_BYTES
-
-
-def network() -> torch.nn.Module:
-    """Make the network, not yet trained: torchvision's ResNet-18 with a 3x3 stem of stride 1, without max-pool."""
-    net: torch.nn.Module = torchvision.models.resnet18(weights=None, num_classes=len(LABELS))
-    net.conv1 = torch.nn.Conv2d(3, 64, kernel_size=3, stride=1, padding=1, bias=False)
-    net.maxpool = torch.nn.Identity()
-    return net
-
-
-def load(path: Path | str, sha256: str | None = None) -> tuple[Description, torch.nn.Module]:
-    """Read, check and build a model, in fp32 and in evaluation mode."""
-    data, actual = read(path, sha256)
-    description = describe(data, actual)
-
-    try:
-        weights = safetensors.torch.load(data)
-    except safetensors.SafetensorError as error:
-        raise ModelError(f"{path} is damaged: {error}") from None
-    for name, tensor in weights.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise ModelError(f"{path}: {name} holds values that are not finite")
-    net = network()
-    net.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in weights.items()}, strict=False)
-    return description, net.eval()
 
 
 class Classifier:
@@ -73,7 +42,7 @@ class Classifier:
 
         self.device = device = chosen_device(device)
         if device == "cpu":
-            torch.set_num_threads(threads or _cpus())
+            torch.set_num_threads(threads or cpus())
         self.threads = torch.get_num_threads()
         #: Threads for an image that comes alone: 1 where `choose_threads_alone` found that to be faster
         self.threads_alone = self.threads
@@ -158,70 +127,3 @@ class Classifier:
             found[threads] = 1000 * median(seconds)
         self.threads_alone = min(found, key=lambda threads: found[threads])
         log.info("one image alone takes %s", " and ".join(f"{ms:.1f} ms with threads={threads}" for threads, ms in found.items()))
-
-
-def fuse(net: torch.nn.Module) -> torch.nn.Module:
-    """Fold every BatchNorm into the convolution before it: the same function with less memory traffic."""
-
-    def fold(owner: Any, convolution: str, norm: str) -> None:
-        setattr(owner, convolution, fuse_conv_bn_eval(getattr(owner, convolution), getattr(owner, norm)))
-        setattr(owner, norm, torch.nn.Identity())
-
-    fold(net, "conv1", "bn1")
-    for layer in range(1, 5):
-        for block in getattr(net, f"layer{layer}"):
-            fold(block, "conv1", "bn1")
-            fold(block, "conv2", "bn2")
-            if block.downsample is not None:
-                fold(block.downsample, "0", "1")
-    return net
-
-
-def chosen_device(device: str) -> str:
-    """Return cpu or cuda: `auto` is the GPU where torch sees one.
-
-    Raises:
-        ModelError: cuda is wanted, and torch sees no GPU.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        built = f"was built for CUDA {torch.version.cuda}" if torch.version.cuda else "was built without CUDA"
-        raise ModelError(
-            f"device cuda is set, but torch {torch.__version__}, which {built}, sees no GPU: look at `nvidia-smi`, the driver's age and, in "
-            f"a unit, inference_gpu (it opens the NVIDIA devices); or set the device to cpu"
-        )
-    return device
-
-
-def device_name(device: str) -> str:
-    """Return the GPU's or the CPU's name, as people know it."""
-    return str(torch.cuda.get_device_name(device)) if device == "cuda" else _cpu_name()
-
-
-def has_bfloat16(device: str) -> bool:
-    """Whether the device computes in bfloat16 itself; where it is only emulated, float32 is faster."""
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    flags = _cpu_flags()
-    return bool({"avx512_bf16", "amx_bf16", "bf16"} & flags)
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0))
-
-
-def _cpuinfo(*names: str) -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    return next((value.strip() for key, _, value in (x.partition(":") for x in lines) if key.strip() in names), "")
-
-
-def _cpu_flags() -> set[str]:
-    return set(_cpuinfo("flags", "Features").split())
-
-
-def _cpu_name() -> str:
-    return _cpuinfo("model name") or platform.machine()

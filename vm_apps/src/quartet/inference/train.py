@@ -22,9 +22,11 @@ import torch
 from quartet.contracts.labels import LABELS
 from quartet.datasets.catalog import open_dataset
 from quartet.datasets.source import ImageSource
-from quartet.inference import classifier, model
+from quartet.inference import model
 from quartet.inference.augmentation import MEAN, STD
+from quartet.inference.devices import chosen_device, device_name
 from quartet.inference.model_check import check
+from quartet.inference.network import load
 from quartet.inference.training import Epoch, Images, Recipe, accuracy, fit, split
 from quartet.runtime.errors import ExitCode, QuartetError
 from quartet.runtime.settings import Dataset
@@ -79,7 +81,7 @@ def save(net: torch.nn.Module, file: Path, recipe: Recipe) -> model.Description:
     }
     fresh = file.with_name(file.name + ".new")
     safetensors.torch.save_file(weights, fresh, metadata)
-    description, _ = classifier.load(fresh)
+    description, _ = load(fresh)
     fresh.rename(file)
     return description
 
@@ -104,7 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, save, and print what to set and how well it does."""
-    device = classifier.chosen_device(arguments.device)
+    device = chosen_device(arguments.device)
     recipe = Recipe(**{name: getattr(arguments, name) for name in _RECIPE_OPTIONS})
     images = read_images(arguments.cifar10, arguments.glyphs, "train", recipe.seed, arguments.limit)
     if not 0 <= arguments.hold_out < len(images):
@@ -127,7 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name, score in scores.items():
         print(f"accuracy       {score:.4f} on {name}")
     record = _record(arguments, recipe, curve)
-    record |= {"sha256": description.sha256, "device": classifier.device_name(device), "minutes": round(minutes, 1), "accuracy": scores}
+    record |= {"sha256": description.sha256, "device": device_name(device), "minutes": round(minutes, 1), "accuracy": scores}
     arguments.output.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
     print(f"record         {arguments.output.with_suffix('.json')}  ({minutes:.1f} minutes on {record['device']})")
     return ExitCode.OK
@@ -135,7 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _scores(arguments: argparse.Namespace, recipe: Recipe, device: str) -> dict[str, float]:
     """Return the accuracy of the saved file on the test images of each data set."""
-    _, saved = classifier.load(arguments.output)
+    _, saved = load(arguments.output)
     saved = saved.to(device)
     scores = {}
     for name, path, glyphs in (("CIFAR-10", arguments.cifar10, 0), ("glyphs", None, min(arguments.glyphs, 10_000))):

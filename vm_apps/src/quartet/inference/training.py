@@ -17,8 +17,9 @@ from torch.nn import functional
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from quartet.contracts.labels import LABELS
-from quartet.inference import classifier
 from quartet.inference.augmentation import mixed, normalised, shifted
+from quartet.inference.devices import has_bfloat16
+from quartet.inference.network import network
 
 _EVALUATION_BATCH: Final = 500
 
@@ -96,7 +97,7 @@ class Average:
     """The moving average of a network's weights and BatchNorm statistics; quick at first, so that a short training has one too."""
 
     def __init__(self, net: torch.nn.Module, decay: float, device: str) -> None:
-        self.net = classifier.network().to(device=device, memory_format=torch.channels_last)
+        self.net = network().to(device=device, memory_format=torch.channels_last)
         self.net.load_state_dict(net.state_dict())
         self._decay = decay
         self._steps = 0
@@ -116,7 +117,7 @@ def fit(images: Images, held_out: Images, recipe: Recipe, device: str, epoch_don
     torch.backends.cudnn.benchmark = True
     random = torch.Generator(device).manual_seed(recipe.seed)
     images, held_out = images.to(device), held_out.to(device)
-    net = classifier.network().to(device=device, memory_format=torch.channels_last)
+    net = network().to(device=device, memory_format=torch.channels_last)
     average = Average(net, recipe.average_decay, device)
     optimizer, schedule = _optimizer(net, recipe, steps=recipe.epochs * max(1, len(images) // recipe.batch_size))
     for number in range(1, recipe.epochs + 1):
@@ -160,7 +161,7 @@ def _optimizer(net: torch.nn.Module, recipe: Recipe, steps: int) -> tuple[torch.
 
 
 def _autocast(device: str) -> torch.autocast:
-    return torch.autocast(device, torch.bfloat16, enabled=classifier.has_bfloat16(device))
+    return torch.autocast(device, torch.bfloat16, enabled=has_bfloat16(device))
 
 
 def _floats(net: torch.nn.Module) -> list[torch.Tensor]:

@@ -1,0 +1,25 @@
+"""When the next image is due."""
+
+from __future__ import annotations
+
+import time
+
+
+class Pace:
+    """The rate at which images are sent. `rate`: images a second, 0 = at once."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._start = time.monotonic()
+        self._sent = 0
+
+    def seconds_left(self) -> float:
+        """Return the seconds until the next image is due; 0 or less: now."""
+        return 0.0 if self._rate == 0 else self._start + self._sent / self._rate - time.monotonic()
+
+    def sent(self) -> None:
+        """Take note that an image was sent."""
+        self._sent += 1
+        if self._rate and self.seconds_left() < -1:
+            # after an outage go on at the rate, not faster
+            self._start, self._sent = time.monotonic(), 0
