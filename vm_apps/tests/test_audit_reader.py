@@ -8,6 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 from quartet.audit import reader
+from quartet.audit.decoding import dead_letter_records, image_records, inference_records, result, stored_image
+from quartet.audit.ledgers import read_ledgers
+from quartet.audit.topics import topic_range, topic_records
 from quartet.contracts.causes import Cause
 from quartet.contracts.dead_letter import DeadLetter, encode_dead_letter
 from quartet.contracts.image import Image, encode_image
@@ -23,14 +26,14 @@ def record(key, value, headers=(), **more):
 
 def test_images():
     key, value, headers = encode_image(IMAGE)
-    good, bad = reader.image_records(iter([record(key, value, headers), record(key, b"short", headers, offset=3)]))
+    good, bad = image_records(iter([record(key, value, headers), record(key, b"short", headers, offset=3)]))
     assert bad == {(1, 3)}
     assert (good[0].id, good[0].digest, good[0].appended_at) == (IMAGE.id, hashlib.sha256(IMAGE.payload).digest(), 3000)
 
 
 def test_inferences():
     inference = Inference(IMAGE.id, "a", 7, "dog", None, 101, 0.5, "0123456789ab", 5, 6)
-    good, bad = reader.inference_records(iter([record(*encode_inference(inference)), record(b"", b"{}", offset=9)]))
+    good, bad = inference_records(iter([record(*encode_inference(inference)), record(b"", b"{}", offset=9)]))
     assert bad == {(1, 9)}
     assert (good[0].image_prediction, good[0].actual_value, good[0].offset) == ("dog", None, 2)
 
@@ -40,7 +43,7 @@ def test_dead_letters_are_one_a_record():
         DeadLetter("images", 1, offset, key, None, (), Cause.NULL_VALUE, "", 0)
         for offset, key in ((2, IMAGE.id.encode()), (2, IMAGE.id.encode()), (3, b"\xff"), (4, None))
     ]
-    found = reader.dead_letter_records(record(*encode_dead_letter(letter)) for letter in letters)
+    found = dead_letter_records(record(*encode_dead_letter(letter)) for letter in letters)
     assert [(d.offset, d.id, d.cause) for d in found] == [(2, IMAGE.id, "null-value"), (3, None, "null-value"), (4, None, "null-value")]
 
 
@@ -56,11 +59,11 @@ def test_documents():
         "received_at": 6,
         "kafka": {"topic": "images", "topic_id": "t", "partition": 1, "offset": 2},
     }
-    stored = reader.stored_image(image)
+    stored = stored_image(image)
     assert (stored.actual_value, stored.digest.hex(), stored.offset) == (None, stored.payload_sha256, 2)
     counts = {"_id": 101, "producer_id": 101, "incorrect_count": 1, "total_count": 2, "model": "m", "updated_at": 9}
-    assert reader.result(counts).offsets is None
-    assert reader.result({**counts, "offsets": {"0": 4, "11": 5}}).offsets == {0: 4, 11: 5}
+    assert result(counts).offsets is None
+    assert result({**counts, "offsets": {"0": 4, "11": 5}}).offsets == {0: 4, 11: 5}
 
 
 def test_ledgers(tmp_path):
@@ -76,7 +79,7 @@ def test_ledgers(tmp_path):
     }
     file = tmp_path / "ledgers.json"
     file.write_text(json.dumps([exported]))
-    (ledger,) = reader.read_ledgers(file)
+    (ledger,) = read_ledgers(file)
     assert list(ledger.acknowledged) == [0, 1, 3]
     assert (ledger.digest(3), ledger.digest(4), ledger.is_finished) == (b"\x03" * 32, None, False)
 
@@ -86,7 +89,7 @@ def test_what_is_no_ledger_is_refused(tmp_path, content):
     file = tmp_path / "ledgers.json"
     file.write_text(content)
     with pytest.raises(QuartetError) as caught:
-        reader.read_ledgers(file)
+        read_ledgers(file)
     assert caught.value.code is ExitCode.INPUT
 
 
@@ -135,13 +138,13 @@ class Consumer:
 
 def test_a_topic_is_read_up_to_the_end_it_had():
     consumer = Consumer()
-    extent = reader._range(consumer, "t")
+    extent = topic_range(consumer, "t")
     assert (extent.begin, extent.end) == ({0: 0, 1: 1}, {0: 3, 1: 3})
-    places = sorted((r.partition, r.offset) for r in reader._records(consumer, "t", extent))
+    places = sorted((r.partition, r.offset) for r in topic_records(consumer, "t", extent))
     assert places == [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2)]
     assert consumer.closed
 
 
 def test_a_missing_topic_is_named():
     with pytest.raises(QuartetError, match="topic u does not exist"):
-        reader._range(Consumer(), "u")
+        topic_range(Consumer(), "u")

@@ -4,30 +4,22 @@ import json
 from dataclasses import replace
 
 import pytest
-from pipeline_evidence import (
-    MODEL,
-    added_end,
-    dead_letter,
-    good_run,
-    image,
-    image_id,
-    ledgers,
-    stored_image,
-    without,
-)
+from pipeline_evidence import MODEL, added_end, dead_letter, good_run, image, image_id, ledgers, stored_image, without
 from quartet.audit import verify
 from quartet.audit.evidence import Result, TopicRange
+from quartet.audit.rules.rule import State
+from quartet.audit.verdict import judge
 from quartet.counting.totals import Totals
 
 LOST = image_id(101, 3)
 
 
 def broken(evidence, promised=None):
-    return [rule.number for rule in verify.judge(evidence, ledgers() if promised is None else promised).broken]
+    return [rule.number for rule in judge(evidence, ledgers() if promised is None else promised).broken]
 
 
 def texts(evidence, promised=None):
-    verdict = verify.judge(evidence, ledgers() if promised is None else promised)
+    verdict = judge(evidence, ledgers() if promised is None else promised)
     return [line for rule in verdict.rules for line in rule.broken]
 
 
@@ -36,9 +28,9 @@ def change(records, record_id, **fields):
 
 
 def test_a_good_run_holds():
-    verdict = verify.judge(good_run(), ledgers())
+    verdict = judge(good_run(), ledgers())
     assert verdict.drained
-    assert [rule.state for rule in verdict.rules] == [verify.State.HOLDS] * 8
+    assert [rule.state for rule in verdict.rules] == [State.HOLDS] * 8
     row = verdict.producers[1]
     assert (row.producer_id, row.sent, row.stored, row.inferred, row.pending, row.refused) == (102, 6, 6, 6, 0, 0)
     assert (row.recount_incorrect, row.batch_incorrect, row.stream_incorrect) == (3, 3, 3)
@@ -67,9 +59,9 @@ def test_rule_1_an_image_that_is_not_read_yet_is_pending():
         committed={**good.committed, "images": {0: 6}},
     )
     assert broken(evidence) == []
-    verdict = verify.judge(evidence, ledgers())
+    verdict = judge(evidence, ledgers())
     assert not verdict.drained
-    assert verdict.rules[0].state is verify.State.PENDING
+    assert verdict.rules[0].state is State.PENDING
     assert "so far" in verify.table(verdict)
 
 
@@ -92,7 +84,7 @@ def test_rule_1_a_refused_image_is_not_lost():
     record = next(r for r in good.images if r.id == LOST)
     evidence = replace(good, stored_images=without(good.stored_images, LOST), dead_letters=[dead_letter(record)])
     assert broken(evidence) == []
-    row = verify.judge(evidence, ledgers()).producers[0]
+    row = judge(evidence, ledgers()).producers[0]
     assert (row.stored, row.refused) == (5, 1)
 
 
@@ -172,7 +164,7 @@ def test_rule_5_a_refused_image_that_was_sent_again_is_resolved():
         dead_letters=[dead_letter(first)],
     )
     assert broken(evidence) == []
-    assert verify.judge(evidence, ledgers()).producers[0].refused == 0
+    assert judge(evidence, ledgers()).producers[0].refused == 0
 
 
 def test_rule_7_no_inference():
@@ -204,7 +196,7 @@ def test_rule_7_duplicates_in_the_log_are_harmless():
         stream=[replace(r, offsets=ends) for r in good.stream],
     )
     assert broken(evidence) == []
-    assert verify.judge(evidence, ledgers()).drained
+    assert judge(evidence, ledgers()).drained
 
 
 def test_rule_7_an_invented_inference_and_a_wrong_key():
@@ -236,10 +228,10 @@ def test_rule_8_the_stream_is_compared_at_its_own_offsets_and_the_batch_only_whe
     good = good_run()
     early = {0: 2, 1: 2}  # sequences 0..3 of producer 101
     evidence = replace(good, stream=[Result(101, 4, 0, MODEL, 1, early)], batch=[])
-    verdict = verify.judge(evidence, ledgers())
+    verdict = judge(evidence, ledgers())
     assert verdict.broken == []
     assert not verdict.drained
-    assert verdict.rules[7].state is verify.State.PENDING
+    assert verdict.rules[7].state is State.PENDING
     wrong = replace(evidence, stream=[Result(101, 5, 0, MODEL, 1, early)])
     assert "stream of 101: 0 of 5 wrong, the recount says 0 of 4" in texts(wrong)
 
@@ -263,7 +255,7 @@ def test_the_lag_ignores_what_was_deleted():
 
 
 def test_figures():
-    figures = verify.judge(good_run(), ledgers()).figures
+    figures = judge(good_run(), ledgers()).figures
     cat, dog = figures["labels"].index("cat"), figures["labels"].index("dog")
     assert figures["confusion"]["all"][cat][cat] == 9
     assert figures["confusion"]["102"][cat][dog] == 3
@@ -276,5 +268,5 @@ def test_figures():
 
 def test_the_recount_is_the_count():
     expected = {101: Totals(6, 0), 102: Totals(6, 3)}
-    rows = verify.judge(good_run(), ledgers()).producers
+    rows = judge(good_run(), ledgers()).producers
     assert {r.producer_id: Totals(r.recount_total, r.recount_incorrect) for r in rows} == expected

@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "model": ("quartet.inference.model_check", "check a model file"),
     "train": ("quartet.inference.train", "train a model"),
     "verify": ("quartet.audit.verify", "recount everything and compare"),
-    "report": ("quartet.audit.report", "make the report"),
+    "report": ("quartet.audit.report.command", "make the report"),
     "trace": ("quartet.audit.trace", "follow one image"),
     "status": ("quartet.audit.status", "show lags, counts and versions"),
 }

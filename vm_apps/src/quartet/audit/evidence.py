@@ -1,6 +1,6 @@
 """What the auditor saw, as plain data: the ledgers, the topics, the collections, and where every group stands.
 
-`reader` collects it from the servers; `verify`, `report` and `status` judge and show it without any I/O.
+`reader` collects it from the servers; `rules`, `verdict` and `figures` judge it without any I/O.
 Of an image only the digest is kept, so a million images fit into memory.
 """
 
@@ -14,6 +14,9 @@ from quartet.counting.sequences import SeenSequences
 
 Offsets = Mapping[int, int]
 """An offset for each partition."""
+
+Place = tuple[int, int]
+"""Partition and offset of a record of a topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +151,8 @@ class Evidence:
     model: str
     images: Sequence[ImageRecord]
     inferences: Sequence[InferenceRecord]
-    refused_images: frozenset[tuple[int, int]]
-    refused_inferences: frozenset[tuple[int, int]]
+    refused_images: frozenset[Place]
+    refused_inferences: frozenset[Place]
     dead_letters: Sequence[DeadLetter]
     stored_images: Sequence[StoredImage]
     stored_inferences: Sequence[StoredInference]
@@ -171,6 +174,28 @@ class Evidence:
         """Return how many records of the inferences the stream has not yet counted."""
         return uncounted(self.topics[self.inferences_topic], self.stream)
 
+    @property
+    def drained(self) -> bool:
+        """Whether every group has read, and the stream counted, everything."""
+        return all(self.lag(group) == 0 for group in ("images", "inferences", "inference")) and self.stream_lag() == 0
+
+    def has_committed(self, group: str, at: Place) -> bool:
+        """Say whether a group (images, inferences, inference) has committed the record at a place."""
+        partition, offset = at
+        return offset < self.committed.get(group, {}).get(partition, 0)
+
+    def dead_letters_of(self, topic: str) -> list[DeadLetter]:
+        """Return the dead letters of a topic's records."""
+        return [letter for letter in self.dead_letters if letter.topic == topic]
+
+    def first_inferences(self) -> dict[str, InferenceRecord]:
+        """Return the first inference of the model of each image id, in the order of the log: the one that counts."""
+        first: dict[str, InferenceRecord] = {}
+        for record in in_log_order(self.inferences):
+            if record.model == self.model:
+                first.setdefault(record.id, record)
+        return first
+
 
 def unread(topic: TopicRange, committed: Offsets) -> int:
     """Return how many of a topic's records lie at or after the committed offsets."""
@@ -187,6 +212,11 @@ class _Placed(Protocol):
     def partition(self) -> int: ...
     @property
     def offset(self) -> int: ...
+
+
+def place(record: _Placed) -> Place:
+    """Return where a record lies, or where a document's record lay."""
+    return record.partition, record.offset
 
 
 PlacedT = TypeVar("PlacedT", bound=_Placed)

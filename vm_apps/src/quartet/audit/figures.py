@@ -52,10 +52,7 @@ def latency(pairs: Iterable[tuple[int, int]]) -> dict[str, float | int | None]:
 
 def figures(evidence: Evidence) -> dict[str, Any]:
     """Return what the report shows beside the counts, over everything and for each run (newest first)."""
-    first: dict[str, InferenceRecord] = {}
-    for record in in_log_order(evidence.inferences):
-        if record.model == evidence.model:
-            first.setdefault(record.id, record)
+    first = evidence.first_inferences()
     by_run: dict[str, list[str]] = defaultdict(list)
     sent: dict[str, int] = {}
     for image in in_log_order(evidence.images):

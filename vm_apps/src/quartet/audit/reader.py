@@ -6,46 +6,20 @@ of it, each thing before what it was made from (documents, inferences, images). 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import time
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
-
-from quartet.audit.evidence import (
-    DeadLetter,
-    Evidence,
-    ImageRecord,
-    InferenceRecord,
-    Ledger,
-    Offsets,
-    Result,
-    StoredImage,
-    StoredInference,
-    TopicRange,
-)
-from quartet.contracts.causes import ContractError
-from quartet.contracts.dead_letter import decode_dead_letter
-from quartet.contracts.ids import parse_id
-from quartet.contracts.image import decode_image
-from quartet.contracts.inference import decode_inference
-from quartet.counting.sequences import SeenSequences
+from quartet.audit.decoding import dead_letter_records, image_records, inference_records, result, stored_image, stored_inference
+from quartet.audit.evidence import Evidence, Result, StoredImage, StoredInference, TopicRange
+from quartet.audit.topics import topic_range, topic_records
 from quartet.kafka import client as kafka_client
 from quartet.mongodb import client as mongodb_client
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.settings import AuditorSettings, password
 
-_POLL_SECONDS = 1.0
-_SILENCE_SECONDS = 30.0
 _BATCH = 1000
-
-Document = Mapping[str, Any]
 
 
 @contextmanager
@@ -122,25 +96,25 @@ class Auditor:
         """Return the first and the end offsets of topics."""
         consumer = kafka_client.connect_reader(self.settings.kafka, self._kafka_password)
         try:
-            return {topic: _range(consumer, topic) for topic in topics}
+            return {topic: topic_range(consumer, topic) for topic in topics}
         finally:
             consumer.close()
 
     def read_topic(self, topic: str) -> tuple[TopicRange, Iterator[Any]]:
         """Return a topic's range and an iterator of its records up to the end that it has now."""
         consumer = kafka_client.connect_reader(self.settings.kafka, self._kafka_password)
-        extent = _range(consumer, topic)
-        return extent, _records(consumer, topic, extent)
+        extent = topic_range(consumer, topic)
+        return extent, topic_records(consumer, topic, extent)
 
     def record_at(self, topic: str, partition: int, offset: int) -> Any | None:
         """Return the record at a place, or None if the topic no longer holds it."""
         consumer = kafka_client.connect_reader(self.settings.kafka, self._kafka_password)
         try:
-            extent = _range(consumer, topic)
+            extent = topic_range(consumer, topic)
             if not extent.begin.get(partition, 0) <= offset < extent.end.get(partition, 0):
                 return None
             only = TopicRange({partition: offset}, {partition: offset + 1})
-            return next((r for r in _records(consumer, topic, only) if r.offset == offset), None)
+            return next((r for r in topic_records(consumer, topic, only) if r.offset == offset), None)
         finally:
             consumer.close()
 
@@ -214,193 +188,3 @@ class Auditor:
             committed=committed,
             versions=self.versions(),
         )
-
-
-def _range(consumer: KafkaConsumer, topic: str) -> TopicRange:
-    with kafka_client.translated():
-        partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
-        if not partitions:
-            raise QuartetError(ExitCode.INPUT, f"topic {topic} does not exist")
-        begin, end = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
-    return TopicRange({p.partition: o for p, o in begin.items()}, {p.partition: o for p, o in end.items()})
-
-
-def _records(consumer: KafkaConsumer, topic: str, extent: TopicRange) -> Iterator[Any]:
-    left = {TopicPartition(topic, p): end for p, end in extent.end.items() if end > extent.begin[p]}
-    try:
-        with kafka_client.translated():
-            consumer.assign(list(left))
-            for partition in left:
-                consumer.seek(partition, extent.begin[partition.partition])
-        heard = time.monotonic()
-        while left:
-            with kafka_client.translated():
-                found = consumer.poll(timeout_ms=int(_POLL_SECONDS * 1000))
-            for partition, records in found.items():
-                heard = time.monotonic()
-                for record in records:
-                    if record.offset < left.get(partition, 0):
-                        yield record
-            with kafka_client.translated():
-                left = {p: end for p, end in left.items() if consumer.position(p) < end}
-            if time.monotonic() - heard > _SILENCE_SECONDS:
-                raise Unavailable("kafka", f"no record of {topic} came for {_SILENCE_SECONDS:.0f} s")
-    finally:
-        consumer.close()
-
-
-def image_records(records: Iterator[Any]) -> tuple[list[ImageRecord], frozenset[tuple[int, int]]]:
-    """Decode the log of the images; return the good ones and the places of the bad ones."""
-    good, bad = [], []
-    for record in records:
-        try:
-            image = decode_image(record.key, record.value, record.headers)
-        except ContractError:
-            bad.append((record.partition, record.offset))
-            continue
-        good.append(
-            ImageRecord(
-                id=image.id,
-                producer_id=image.producer_id,
-                run=image.run,
-                sequence=image.sequence,
-                actual_value=image.actual_value,
-                captured_at=image.captured_at,
-                appended_at=record.timestamp * 1000,
-                digest=hashlib.sha256(image.payload).digest(),
-                partition=record.partition,
-                offset=record.offset,
-            )
-        )
-    return good, frozenset(bad)
-
-
-def inference_records(records: Iterator[Any]) -> tuple[list[InferenceRecord], frozenset[tuple[int, int]]]:
-    """Decode the log of the inferences; return the good ones and the places of the bad ones."""
-    good, bad = [], []
-    for record in records:
-        try:
-            inference = decode_inference(record.key, record.value)
-        except ContractError:
-            bad.append((record.partition, record.offset))
-            continue
-        good.append(
-            InferenceRecord(
-                id=inference.id,
-                producer_id=inference.producer_id,
-                run=inference.run,
-                sequence=inference.sequence,
-                model=inference.model,
-                image_prediction=inference.image_prediction,
-                actual_value=inference.actual_value,
-                confidence=inference.confidence,
-                captured_at=inference.captured_at,
-                inferred_at=inference.inferred_at,
-                partition=record.partition,
-                offset=record.offset,
-            )
-        )
-    return good, frozenset(bad)
-
-
-def dead_letter_records(records: Iterator[Any]) -> list[DeadLetter]:
-    """Decode the dead letters, one for each refused record. What is no dead letter accounts for no record."""
-    letters: dict[tuple[str, int, int], DeadLetter] = {}
-    for record in records:
-        try:
-            letter = decode_dead_letter(record.value)
-        except ContractError:
-            continue
-        letters.setdefault(
-            (letter.topic, letter.partition, letter.offset),
-            DeadLetter(letter.topic, letter.partition, letter.offset, named_id(letter.key), letter.cause.value),
-        )
-    return list(letters.values())
-
-
-def named_id(key: bytes | None) -> str | None:
-    """Return the image id that a record's key is, if it is one."""
-    text = "" if key is None else key.decode("ascii", "replace")
-    try:
-        parse_id(text)
-    except ContractError:
-        return None
-    return text
-
-
-def stored_image(document: Document) -> StoredImage:
-    """Read a document of an image."""
-    place = document["kafka"]
-    return StoredImage(
-        id=document["_id"],
-        producer_id=document["producer_id"],
-        run=document["run"],
-        sequence=document["sequence"],
-        actual_value=document.get("actual_value"),
-        captured_at=document["captured_at"],
-        received_at=document["received_at"],
-        payload_sha256=document["payload_sha256"],
-        digest=hashlib.sha256(document["image"]).digest(),
-        partition=place["partition"],
-        offset=place["offset"],
-    )
-
-
-def stored_inference(document: Document) -> StoredInference:
-    """Read a document of an inference."""
-    place = document["kafka"]
-    return StoredInference(
-        key=document["_id"],
-        id=document["id"],
-        producer_id=document["producer_id"],
-        model=document["model"],
-        image_prediction=document["image_prediction"],
-        actual_value=document.get("actual_value"),
-        confidence=document["confidence"],
-        captured_at=document["captured_at"],
-        inferred_at=document["inferred_at"],
-        partition=place["partition"],
-        offset=place["offset"],
-    )
-
-
-def result(document: Document) -> Result:
-    """Read a document of counts."""
-    offsets: Offsets | None = None
-    if "offsets" in document:
-        offsets = {int(partition): int(offset) for partition, offset in document["offsets"].items()}
-    return Result(
-        producer_id=document["producer_id"],
-        total=document["total_count"],
-        incorrect=document["incorrect_count"],
-        model=document["model"],
-        updated_at=document["updated_at"],
-        offsets=offsets,
-    )
-
-
-def ledger(exported: Mapping[str, Any]) -> Ledger:
-    """Read one ledger of `quartet ledger export`."""
-    acknowledged = SeenSequences(s for first, end in exported["acknowledged"] for s in range(first, end))
-    return Ledger(
-        producer_id=exported["producer_id"],
-        run=exported["run"],
-        high_water=exported["high_water"],
-        acknowledged=acknowledged,
-        finished=exported.get("finished"),
-        digests=zlib.decompress(base64.b64decode(exported.get("payload_sha256") or base64.b64encode(zlib.compress(b"")))),
-        dataset=exported.get("dataset") or {},
-    )
-
-
-def read_ledgers(file: str | Path) -> list[Ledger]:
-    """Read the exported ledgers of all producers.
-
-    Raises:
-        QuartetError: INPUT, the file is missing or is not such an export.
-    """
-    try:
-        exported: Sequence[Any] = json.loads(Path(file).read_bytes())
-        return [ledger(one) for one in exported]
-    except (OSError, ValueError, TypeError, KeyError, zlib.error) as error:
-        raise QuartetError(ExitCode.INPUT, f"cannot read the ledgers {file}: {type(error).__name__} {error}") from None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from quartet.audit import reader
+from quartet.audit.decoding import dead_letter_records
 from quartet.audit.evidence import Offsets, Result, TopicRange, uncounted, unread
 from quartet.runtime import settings
 from quartet.runtime.errors import ExitCode
@@ -86,7 +87,7 @@ def look(auditor: reader.Auditor) -> Standing:
     topics = auditor.settings.topics
     committed, stream = auditor.committed(), auditor.stream()
     _, letters = auditor.read_topic(topics.dead_letters)
-    causes = Counter(letter.cause for letter in reader.dead_letter_records(letters))
+    causes = Counter(letter.cause for letter in dead_letter_records(letters))
     return Standing(
         model=auditor.settings.model,
         topics=auditor.ranges(topics.images, topics.inferences, topics.dead_letters),

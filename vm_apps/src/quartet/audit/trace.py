@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quartet.audit import reader
+from quartet.audit.decoding import dead_letter_records, inference_records
 from quartet.audit.evidence import DeadLetter, InferenceRecord, Result
 from quartet.contracts.causes import ContractError
 from quartet.contracts.ids import parse_id
@@ -99,14 +100,14 @@ def follow(auditor: reader.Auditor, image_id: str) -> Way:
     stream = next((r for r in auditor.stream() if r.producer_id == producer_id), None)
     _, letters = auditor.read_topic(options.topics.dead_letters)
     _, log = auditor.read_topic(options.topics.inferences)
-    records, _ = reader.inference_records(record for record in log if record.key == image_id.encode())
+    records, _ = inference_records(record for record in log if record.key == image_id.encode())
     return Way(
         id=image_id,
         model=options.model,
         document=document,
         inference=inference,
         log=sorted((r for r in records if r.model == options.model), key=lambda r: (r.partition, r.offset)),
-        dead_letters=[letter for letter in reader.dead_letter_records(letters) if letter.id == image_id],
+        dead_letters=[letter for letter in dead_letter_records(letters) if letter.id == image_id],
         stream=stream,
     )
 

@@ -1,0 +1,42 @@
+"""What was refused of the images, and what of it still counts as refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import KeysView, Mapping, Sequence
+
+from quartet.audit.evidence import DeadLetter, Place, StoredImage, place
+
+_CONFLICT = "id-conflict"
+
+
+class Refusals:
+    """Dead letters of the topic of images. A refused record whose id was sent again, and is stored now, is resolved.
+
+    A record that was refused because its id was taken (id-conflict) stays refused, and says nothing of the image that has the id.
+    """
+
+    def __init__(self, letters: Sequence[DeadLetter], stored: Mapping[str, StoredImage]) -> None:
+        self._by_place = {place(letter): letter for letter in letters}
+        self._by_id = {d.id: d for d in letters if d.id is not None and d.cause != _CONFLICT}
+        self.unresolved = frozenset(
+            at
+            for at, d in self._by_place.items()
+            if d.cause == _CONFLICT or d.id is None or d.id not in stored or place(stored[d.id]) == at
+        )
+
+    def places(self) -> KeysView[Place]:
+        """Return where refused records lie."""
+        return self._by_place.keys()
+
+    def ids(self) -> KeysView[str]:
+        """Return the ids of images that were refused, resolved or not."""
+        return self._by_id.keys()
+
+    def unresolved_ids(self) -> list[str]:
+        """Return the ids of images that are refused and not stored."""
+        return [image_id for image_id, letter in self._by_id.items() if place(letter) in self.unresolved]
+
+    def causes(self) -> Counter[str]:
+        """Count the unresolved records by why they were refused."""
+        return Counter(self._by_place[at].cause for at in self.unresolved)

@@ -1,0 +1,1 @@
+"""`quartet report`: the page, the table and the chart of what `quartet verify` found."""

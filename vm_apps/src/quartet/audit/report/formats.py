@@ -1,0 +1,48 @@
+"""Numbers, times and the verdict as the report writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+Document = Mapping[str, Any]
+"""A part of what `quartet verify --json` writes."""
+
+
+def percent(incorrect: int | None, total: int | None) -> float:
+    """Return the share in percent; 0 where it is not known."""
+    return 100 * incorrect / total if incorrect is not None and total else 0.0
+
+
+def count(number: int | None) -> str:
+    """Return a number with separators."""
+    return "-" if number is None else f"{number:,}"
+
+
+def rate(per_second: float | None) -> str:
+    """Return a rate, with a digit behind the point."""
+    return "-" if per_second is None else f"{per_second:,.1f}"
+
+
+def duration(milliseconds: float | None) -> str:
+    """Return a time in milliseconds, with its unit."""
+    return "-" if milliseconds is None else f"{milliseconds:,.1f} ms"
+
+
+def accuracy(row: Document) -> str:
+    """Return the share of a producer's counted images that were classified rightly, by the recount."""
+    total = row["recount_total"]
+    return f"{1 - row['recount_incorrect'] / total:.3f}" if total else "-"
+
+
+def moment(microseconds: int) -> str:
+    """Return a time since the epoch as a date and a time of day, UTC."""
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def verdict_line(verdict: Document) -> str:
+    """Say in a line whether everything holds."""
+    if not verdict["holds"]:
+        return "broken: " + ", ".join(str(rule["number"]) for rule in verdict["rules"] if rule["state"] == "broken")
+    return "verified: stream = batch = recount" if verdict["drained"] else "holds so far; not everything has arrived yet"

@@ -1,0 +1,1 @@
+"""The promises of the pipeline, each judged by the evidence that it needs. Pure."""
