@@ -114,14 +114,14 @@ class Stream:
         """Allow for steps that feed no watchdog: the JVM's start, the master's first core, a large state to read."""
         self._began = False
         self._last_sign = time.monotonic()
-        self._service.patience(self._settings.start_seconds)
+        self._service.set_watchdog_timeout(self._settings.start_seconds)
 
     def _sign(self) -> None:
         """Note that the query is alive; from the first sign on the unit's own watchdog holds again."""
         self._last_sign = time.monotonic()
         if not self._began:
             self._began = True
-            self._service.patience(None)
+            self._service.set_watchdog_timeout(None)
 
     def _prepare(self, spark: SparkSession) -> None:
         """See that results and checkpoint belong together; write the totals that the state holds."""

@@ -30,7 +30,7 @@ BAD: dict[str, tuple[Callable[[Authority, Authority], Path | None], str]] = {
 
 
 @pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_client, "CALL_MS", 1200)
     monkeypatch.setattr(group, "CALL_MS", 1200)
     monkeypatch.setattr(mongodb_client, "CALL_SECONDS", 0.5)

@@ -24,7 +24,7 @@ from quartet.kafka.dead_letters import DeadLetterWriter
 from quartet.runtime.errors import ExitCode
 from quartet.worker.loop import Worker
 
-batches.accept_what_the_broker_accepts()
+batches.patch_batch_parser()
 Headers = Sequence[tuple[str, bytes | None]]
 
 

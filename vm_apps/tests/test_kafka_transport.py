@@ -6,7 +6,7 @@ import contextlib
 import socket
 
 from kafka.net.transport import KafkaSSLTransport
-from quartet.kafka.transport import hear_last_words
+from quartet.kafka.transport import patch_read_before_close
 
 
 class _Plain:
@@ -17,7 +17,7 @@ class _Plain:
 
 
 def test_last_words_are_heard() -> None:
-    hear_last_words()
+    patch_read_before_close()
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     transport = KafkaSSLTransport(None, ours, ssl_context=_Plain())

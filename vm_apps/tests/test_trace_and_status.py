@@ -19,11 +19,11 @@ DOCUMENT = {
 }
 RECORD = inference(next(r for r in good_run().images if r.id == image_id(102, 1)), 3)
 STREAM = Result(102, 6, 3, MODEL, 1, {0: 6, 1: 6})
-WAY = trace.Way(image_id(102, 1), MODEL, DOCUMENT, {"kafka": {"partition": 1, "offset": 3}}, [RECORD], [], STREAM)
+TRACE = trace.ImageTrace(image_id(102, 1), MODEL, DOCUMENT, {"kafka": {"partition": 1, "offset": 3}}, [RECORD], [], STREAM)
 
 
 def test_a_whole_way():
-    text = "\n".join(trace.lines(WAY))
+    text = "\n".join(trace.lines(TRACE))
     assert "label      cat" in text
     assert "images partition 1 offset 3" in text
     assert "1970-01-01 00:00:01.020000 UTC (+20.0 ms)" in text
@@ -32,25 +32,25 @@ def test_a_whole_way():
 
 
 def test_not_counted():
-    assert trace.counted(replace(WAY, log=[])).startswith("no: there is no inference")
-    assert trace.counted(replace(WAY, log=[replace(RECORD, actual_value=None)])) == "no: nobody knows its label"
-    assert "not come so far" in trace.counted(replace(WAY, stream=None))
-    assert "as right" in trace.counted(replace(WAY, log=[replace(RECORD, image_prediction="cat")]))
+    assert trace.counted(replace(TRACE, log=[])).startswith("no: there is no inference")
+    assert trace.counted(replace(TRACE, log=[replace(RECORD, actual_value=None)])) == "no: nobody knows its label"
+    assert "not come so far" in trace.counted(replace(TRACE, stream=None))
+    assert "as right" in trace.counted(replace(TRACE, log=[replace(RECORD, image_prediction="cat")]))
 
 
 def test_a_refused_image():
     letter = dead_letter(next(r for r in good_run().images if r.id == image_id(102, 1)))
-    text = "\n".join(trace.lines(replace(WAY, document=None, inference=None, log=[], dead_letters=[letter])))
+    text = "\n".join(trace.lines(replace(TRACE, document=None, inference=None, log=[], dead_letters=[letter])))
     assert "stored     no" in text
     assert "refused    images partition 1 offset 3: database-rejected" in text
 
 
 def test_a_second_inference_is_shown_and_not_counted():
-    assert "again: not counted" in "\n".join(trace.lines(replace(WAY, log=[RECORD, replace(RECORD, offset=9)])))
+    assert "again: not counted" in "\n".join(trace.lines(replace(TRACE, log=[RECORD, replace(RECORD, offset=9)])))
 
 
 def test_altered_bytes_are_seen():
-    assert "BYTES DIFFER" in "\n".join(trace.lines(replace(WAY, document={**DOCUMENT, "image": bytes(3072)})))
+    assert "BYTES DIFFER" in "\n".join(trace.lines(replace(TRACE, document={**DOCUMENT, "image": bytes(3072)})))
 
 
 def test_the_picture_is_32_by_16():
@@ -58,9 +58,9 @@ def test_the_picture_is_32_by_16():
     assert (len(drawn), {len(line) for line in drawn}, set("".join(drawn))) == (16, {32}, {"@"})
 
 
-def standing(**fields):
+def pipeline_status(**fields):
     good = good_run()
-    base = status.Standing(
+    base = status.PipelineStatus(
         MODEL,
         good.topics,
         "images",
@@ -77,16 +77,16 @@ def standing(**fields):
 
 
 def test_drained():
-    assert status.left(standing()) == []
+    assert status.left(pipeline_status()) == []
 
 
 def test_what_is_left():
-    late = standing(committed={"images": {0: 6, 1: 5}, "inferences": {0: 6, 1: 6}}, stream=[])
+    late = pipeline_status(committed={"images": {0: 6, 1: 5}, "inferences": {0: 6, 1: 6}}, stream=[])
     assert status.left(late) == ["1 images to store", "12 images to classify", "12 inferences to count by the stream"]
 
 
 def test_status_lines():
-    text = "\n".join(status.lines(standing()))
+    text = "\n".join(status.lines(pipeline_status()))
     assert "database     MongoDB" in text
     assert "12 images, 11 inferences of 0123456789ab, 1 pending" in text
     assert "refused      2 bad-json" in text

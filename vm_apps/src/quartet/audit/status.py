@@ -21,7 +21,7 @@ _SHOWN: Final = ("quartet_build_info", "quartet_connected", "quartet_images_per_
 
 
 @dataclass(frozen=True)
-class Standing:
+class PipelineStatus:
     """What the commands below judge. The keys of `committed` are images, inference and inferences."""
 
     model: str
@@ -46,7 +46,7 @@ class Standing:
         }
 
 
-def left(standing: Standing) -> list[str]:
+def left(status: PipelineStatus) -> list[str]:
     """Say what is left to read, in words; empty when everything has drained."""
     names = {
         "images": "images to store",
@@ -54,22 +54,22 @@ def left(standing: Standing) -> list[str]:
         "inferences": "inferences to store",
         "stream": "inferences to count by the stream",
     }
-    return [f"{lag} {names[reader]}" for reader, lag in standing.lags().items() if lag]
+    return [f"{lag} {names[reader]}" for reader, lag in status.lags().items() if lag]
 
 
-def lines(standing: Standing) -> list[str]:
-    """Return the standing as lines for people."""
-    records = {name: sum(extent.end.values()) - sum(extent.begin.values()) for name, extent in standing.topics.items()}
-    pending = standing.stored["images"] - standing.stored["inferences"]
-    text = [f"{name:<12} {version}" for name, version in standing.versions.items()]
-    text += [f"{'topic':<12} {name}: {n:,} records in {len(standing.topics[name].end)} partitions" for name, n in records.items()]
+def lines(status: PipelineStatus) -> list[str]:
+    """Return the status as lines for people."""
+    records = {name: sum(extent.end.values()) - sum(extent.begin.values()) for name, extent in status.topics.items()}
+    pending = status.stored["images"] - status.stored["inferences"]
+    text = [f"{name:<12} {version}" for name, version in status.versions.items()]
+    text += [f"{'topic':<12} {name}: {n:,} records in {len(status.topics[name].end)} partitions" for name, n in records.items()]
     text.append(
-        f"{'stored':<12} {standing.stored['images']:,} images, {standing.stored['inferences']:,} inferences of {standing.model}, "
+        f"{'stored':<12} {status.stored['images']:,} images, {status.stored['inferences']:,} inferences of {status.model}, "
         f"{max(0, pending):,} pending"
     )
-    text.append(f"{'refused':<12} {', '.join(f'{n:,} {cause}' for cause, n in standing.refused.items()) or 'nothing'}")
-    text += [f"{'unread':<12} {reader}: {lag:,}" for reader, lag in standing.lags().items()]
-    for name, results in (("batch", standing.batch), ("stream", standing.stream)):
+    text.append(f"{'refused':<12} {', '.join(f'{n:,} {cause}' for cause, n in status.refused.items()) or 'nothing'}")
+    text += [f"{'unread':<12} {reader}: {lag:,}" for reader, lag in status.lags().items()]
+    for name, results in (("batch", status.batch), ("stream", status.stream)):
         text += [
             f"{name:<12} producer {r.producer_id}: {r.incorrect:,} of {r.total:,} wrong (model {r.model})"
             for r in sorted(results, key=lambda r: r.producer_id)
@@ -82,13 +82,13 @@ def metrics_lines(texts: Iterable[str]) -> list[str]:
     return [line for text in texts for line in text.splitlines() if line.startswith(_SHOWN)]
 
 
-def look(auditor: reader.Auditor) -> Standing:
+def look(auditor: reader.Auditor) -> PipelineStatus:
     """Ask the servers. Commits are read before ends, so that nothing seems drained that is not."""
     topics = auditor.settings.topics
     committed, stream = auditor.committed(), auditor.stream()
     _, letters = auditor.read_topic(topics.dead_letters)
     causes = Counter(letter.cause for letter in dead_letter_records(letters))
-    return Standing(
+    return PipelineStatus(
         model=auditor.settings.model,
         topics=auditor.ranges(topics.images, topics.inferences, topics.dead_letters),
         images=topics.images,
@@ -119,13 +119,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show the standing, or say whether everything has drained."""
+    """Show the status, or say whether everything has drained."""
     options = settings.load(settings.AuditorSettings, arguments.config)
     with reader.reachable():
-        standing = look(reader.Auditor(options))
+        status = look(reader.Auditor(options))
     if arguments.drained:
-        remaining = left(standing)
+        remaining = left(status)
         print("left: " + ", ".join(remaining) if remaining else "drained")
         return ExitCode.FAILED if remaining else ExitCode.OK
-    print("\n".join([*lines(standing), *metrics_lines(_local_metrics())]))
+    print("\n".join([*lines(status), *metrics_lines(_local_metrics())]))
     return ExitCode.OK

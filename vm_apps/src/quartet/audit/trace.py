@@ -23,7 +23,7 @@ _SHADES = " .:-=+*#%@"
 
 
 @dataclass(frozen=True)
-class Way:
+class ImageTrace:
     """What was found of an image. `document` and `inference` are the database's documents."""
 
     id: str
@@ -42,11 +42,11 @@ def picture(payload: bytes) -> list[str]:
     return ["".join(_SHADES[value * len(_SHADES) // 256] for value in row) for row in pairs]
 
 
-def lines(way: Way) -> list[str]:
-    """Return an image's way as lines for people."""
-    text = [f"image {way.id}"]
+def lines(trace: ImageTrace) -> list[str]:
+    """Return what was found of an image as lines for people."""
+    text = [f"image {trace.id}"]
     captured = None
-    if (document := way.document) is not None:
+    if (document := trace.document) is not None:
         captured = document["captured_at"]
         place = document["kafka"]
         text += picture(document["image"])
@@ -60,37 +60,37 @@ def lines(way: Way) -> list[str]:
         ]
     else:
         text.append("stored     no")
-    for number, record in enumerate(way.log):
+    for number, record in enumerate(trace.log):
         text.append(
             f"inferred   {_time(record.inferred_at, captured)}  {record.image_prediction} ({record.confidence:.3f}) by {record.model}, "
             f"partition {record.partition} offset {record.offset}" + ("" if number == 0 else "  again: not counted")
         )
-    if way.inference is not None:
-        place = way.inference["kafka"]
+    if trace.inference is not None:
+        place = trace.inference["kafka"]
         text.append(f"           stored from partition {place['partition']} offset {place['offset']}")
-    elif not way.log:
+    elif not trace.log:
         text.append("inferred   not yet")
-    text += [f"refused    {d.topic} partition {d.partition} offset {d.offset}: {d.cause}" for d in way.dead_letters]
-    text.append(f"counted    {counted(way)}")
+    text += [f"refused    {d.topic} partition {d.partition} offset {d.offset}: {d.cause}" for d in trace.dead_letters]
+    text.append(f"counted    {counted(trace)}")
     return text
 
 
-def counted(way: Way) -> str:
+def counted(trace: ImageTrace) -> str:
     """Say whether the image is counted, and as what."""
-    if not way.log:
-        return "no: there is no inference of it" + (f" by {way.model}" if way.document is not None else "")
-    first = way.log[0]
+    if not trace.log:
+        return "no: there is no inference of it" + (f" by {trace.model}" if trace.document is not None else "")
+    first = trace.log[0]
     if first.actual_value is None:
         return "no: nobody knows its label"
     outcome = (
         "right" if first.image_prediction == first.actual_value else f"wrong ({first.actual_value} taken for {first.image_prediction})"
     )
-    offsets = (way.stream.offsets if way.stream is not None else None) or {}
+    offsets = (trace.stream.offsets if trace.stream is not None else None) or {}
     reached = first.offset < offsets.get(first.partition, 0)
     return f"as {outcome}; the stream has {'counted it' if reached else 'not come so far'}"
 
 
-def follow(auditor: reader.Auditor, image_id: str) -> Way:
+def follow(auditor: reader.Auditor, image_id: str) -> ImageTrace:
     """Look an image up everywhere."""
     options = auditor.settings
     producer_id = parse_id(image_id)[0]
@@ -101,7 +101,7 @@ def follow(auditor: reader.Auditor, image_id: str) -> Way:
     _, letters = auditor.read_topic(options.topics.dead_letters)
     _, log = auditor.read_topic(options.topics.inferences)
     records, _ = inference_records(record for record in log if record.key == image_id.encode())
-    return Way(
+    return ImageTrace(
         id=image_id,
         model=options.model,
         document=document,
@@ -131,9 +131,9 @@ def run(arguments: argparse.Namespace) -> int:
     except ContractError as error:
         raise QuartetError(ExitCode.INPUT, error.detail) from None
     with reader.reachable():
-        way = follow(reader.Auditor(options), arguments.id)
-    if way.document is None and not way.log and not way.dead_letters:
+        trace = follow(reader.Auditor(options), arguments.id)
+    if trace.document is None and not trace.log and not trace.dead_letters:
         print(f"there is no trace of {arguments.id}: not stored, not inferred, not refused")
         return ExitCode.FAILED
-    print("\n".join(lines(way)))
+    print("\n".join(lines(trace)))
     return ExitCode.OK

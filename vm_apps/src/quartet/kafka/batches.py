@@ -81,6 +81,6 @@ def _content(buffer: bytearray, at: int) -> tuple[bytes | None, int]:
     return bytes(buffer[at : at + length]), at + length
 
 
-def accept_what_the_broker_accepts() -> None:
+def patch_batch_parser() -> None:
     """Make kafka-python read batches this way, in this process."""
     memory_records.DefaultRecordBatch = Batch

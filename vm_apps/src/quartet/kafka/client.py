@@ -21,8 +21,8 @@ from quartet.runtime.errors import CALL_SECONDS, ExitCode, QuartetError, Unavail
 from quartet.runtime.settings import Kafka
 
 log = logging.getLogger(__name__)
-batches.accept_what_the_broker_accepts()
-transport.hear_last_words()
+batches.patch_batch_parser()
+transport.patch_read_before_close()
 
 CALL_MS: Final = int(CALL_SECONDS * 1000)
 
@@ -88,7 +88,7 @@ def translated() -> Iterator[None]:
         raise Unavailable("kafka", tls_causes.explain(str(error)) or str(error) or type(error).__name__) from error
 
 
-def security(settings: Kafka, password: str) -> dict[str, Any]:
+def client_options(settings: Kafka, password: str) -> dict[str, Any]:
     """Return the options that every client has: where, how it logs in, and how long it waits."""
     return {
         "bootstrap_servers": settings.bootstrap_servers,
@@ -112,7 +112,7 @@ def connect_producer(settings: Kafka, password: str, *, linger_ms: int, batch_by
     """
     with translated():
         return KafkaProducer(
-            **security(settings, password),
+            **client_options(settings, password),
             enable_idempotence=True,
             acks="all",
             linger_ms=linger_ms,
@@ -132,7 +132,7 @@ def connect_admin(settings: Kafka, password: str) -> KafkaAdminClient:
         QuartetError: CREDENTIALS.
     """
     with translated():
-        return KafkaAdminClient(**security(settings, password))
+        return KafkaAdminClient(**client_options(settings, password))
 
 
 def connect_reader(settings: Kafka, password: str) -> KafkaConsumer:
@@ -144,7 +144,7 @@ def connect_reader(settings: Kafka, password: str) -> KafkaConsumer:
     """
     with translated():
         return KafkaConsumer(
-            **security(settings, password),
+            **client_options(settings, password),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

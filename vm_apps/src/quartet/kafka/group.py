@@ -12,7 +12,7 @@ from kafka import errors as kafka_errors
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
 
-from quartet.kafka.client import CALL_MS, security, translated
+from quartet.kafka.client import CALL_MS, client_options, translated
 from quartet.runtime import metrics
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.host import Host
@@ -41,7 +41,7 @@ class GroupConsumer:
         self._heard_at = time.monotonic()
         with translated():
             self._consumer = KafkaConsumer(
-                **security(settings, password),
+                **client_options(settings, password),
                 group_id=group,
                 group_instance_id=instance,
                 enable_auto_commit=False,

@@ -18,6 +18,6 @@ def _read(transport: Any) -> tuple[bytes, Exception | None]:
     return received, None if received else error
 
 
-def hear_last_words() -> None:
+def patch_read_before_close() -> None:
     """Make kafka-python hand on what it received before a connection ended, in this process."""
     KafkaSSLTransport._sock_recv = _read

@@ -60,7 +60,7 @@ class Producer:
             OK, or FAILED if the process was stopped before everything that was sent was acknowledged.
         """
         # Before the first image is taken: it would be old by the time of a connection.
-        self._insist(self._outbox.open)
+        self._retry_until_available(self._outbox.open)
         again = self._order.replay and self._ledger.finished is not None and self._ledger.finished >= self._order.count
         self._send_all(0 if again else None)
         code = self._drain()
@@ -96,17 +96,17 @@ class Producer:
         for sequence in range(first, end):
             digests.append(self._images.sha256(sequence))
             if sequence % 64 == 0:
-                self._tend()
+                self._poll_acknowledgements()
         return digests
 
     def _send(self, sequence: int) -> None:
         """Send an image when it is its turn; not at all when the process shall stop."""
         while not self._service.stopping and (wait := self._pace.seconds_left()) > 0:
-            self._tend()
+            self._poll_acknowledgements()
             time.sleep(min(wait, _WAIT_SECONDS))
         while not self._service.stopping and self._outbox.under_way >= _IN_FLIGHT:
             self._outbox.wait(_WAIT_SECONDS)
-            self._tend()
+            self._poll_acknowledgements()
         if self._service.stopping:
             return
         payload, label = self._images[sequence]
@@ -114,14 +114,14 @@ class Producer:
         record = encode_image(image)
         if not self._outbox.under_way:
             self._progress_at = time.monotonic()
-        if not self._insist(lambda: self._outbox.send(sequence, record)):
+        if not self._retry_until_available(lambda: self._outbox.send(sequence, record)):
             return
         self._pace.sent()
         self._sent += 1
         if self._sent % 256 == 0:
-            self._tend()
+            self._poll_acknowledgements()
 
-    def _insist(self, action: Callable[[], None]) -> bool:
+    def _retry_until_available(self, action: Callable[[], None]) -> bool:
         """Do what needs Kafka, again and again until it is done or the process shall stop; return whether it was done."""
         try:
             action()
@@ -147,7 +147,7 @@ class Producer:
                 return True
         return False
 
-    def _tend(self) -> None:
+    def _poll_acknowledgements(self) -> None:
         """Take note of what was acknowledged and what failed, and say how it goes."""
         self._collect()
         self._report()
@@ -171,7 +171,7 @@ class Producer:
         self._service.sleep(1.0)
         self._progress_at = time.monotonic()
         while self._outbox.failed and not self._service.stopping:
-            self._insist(self._outbox.send_failed)
+            self._retry_until_available(self._outbox.send_failed)
             self._report()
 
     def _drain(self) -> ExitCode:
@@ -184,7 +184,7 @@ class Producer:
                     log.error("stopped with %d images that were not acknowledged; the next start sends them", left)
                     return ExitCode.FAILED
             self._outbox.wait(_WAIT_SECONDS)
-            self._tend()
+            self._poll_acknowledgements()
         return ExitCode.OK
 
     def _report(self) -> None:

@@ -43,7 +43,7 @@ class Service:
         """Feed the watchdog."""
         _notify("WATCHDOG=1")
 
-    def patience(self, seconds: float | None) -> None:
+    def set_watchdog_timeout(self, seconds: float | None) -> None:
         """Let the watchdog wait so long for each sign of life; None: as long as the unit says."""
         microseconds = os.environ.get("WATCHDOG_USEC") if seconds is None else str(int(seconds * 1_000_000))
         if microseconds:

@@ -33,9 +33,9 @@ def nothing_lost(evidence: Evidence, ledgers: Ledgers, sent: SentImages, stored:
         ("inferences", evidence.refused_inferences, refused_inferences),
     ):
         lost += [f"{name} {at[0]}/{at[1]}" for at in bad - refused if evidence.has_committed(name, at)]
-    rule.blame("acknowledged, but neither in Kafka nor stored", absent)
-    rule.blame("read and committed, but neither stored nor refused", lost)
-    rule.wait_for("not yet read", waiting)
+    rule.add_violations("acknowledged, but neither in Kafka nor stored", absent)
+    rule.add_violations("read and committed, but neither stored nor refused", lost)
+    rule.add_pending("not yet read", waiting)
     return rule
 
 
@@ -54,10 +54,10 @@ def nothing_invented(evidence: Evidence, ledgers: Ledgers, sent: SentImages, sto
                 beyond.append(document.id)
             else:
                 newer += 1
-    rule.blame("stored, but not in the topic", foreign)
-    rule.blame("stored, but beyond what the finished producer sent", beyond)
+    rule.add_violations("stored, but not in the topic", foreign)
+    rule.add_violations("stored, but beyond what the finished producer sent", beyond)
     places = refusals.places() - sent.places() - evidence.refused_images
-    rule.blame("refused, but not in the topic", [f"{p}/{o}" for p, o in sorted(places) if o >= begin.get(p, 0)])
+    rule.add_violations("refused, but not in the topic", [f"{p}/{o}" for p, o in sorted(places) if o >= begin.get(p, 0)])
     if newer:
         rule.notes.append(f"{newer} stored after the ledger was read")
     without = {(d.producer_id, d.run) for d in stored.values()} - set(ledgers)
@@ -81,11 +81,11 @@ def one_document_per_id(evidence: Evidence, sent: SentImages, stored: Stored, re
             for r in records
             if r.digest != records[0].digest and place(r) not in refusals.places() and evidence.has_committed("images", place(r))
         ]
-    rule.blame("several documents", doubled)
-    rule.blame("documents whose id is not made of their fields", wrong_id)
+    rule.add_violations("several documents", doubled)
+    rule.add_violations("documents whose id is not made of their fields", wrong_id)
     if several:
         rule.notes.append(f"ids that a client sent to several partitions, so that no order says which is first: {some(several)}")
-    rule.blame("other bytes under the same id, not refused as id-conflict", not_refused)
+    rule.add_violations("other bytes under the same id, not refused as id-conflict", not_refused)
     return rule
 
 
@@ -104,17 +104,17 @@ def bytes_are_equal(ledgers: Ledgers, sent: SentImages, stored: Stored) -> Rule:
         ledger = ledgers.get((document.producer_id, document.run))
         if ledger is not None and ledger.digest(document.sequence) not in (None, document.digest):
             ledger_wrong.append(document.id)
-    rule.blame("bytes differ from payload_sha256", field_wrong)
-    rule.blame("bytes differ from the topic's", topic_wrong)
-    rule.blame("bytes differ from the producer's ledger", ledger_wrong)
-    rule.blame("label or time differ from the topic's first record", fields_wrong)
+    rule.add_violations("bytes differ from payload_sha256", field_wrong)
+    rule.add_violations("bytes differ from the topic's", topic_wrong)
+    rule.add_violations("bytes differ from the producer's ledger", ledger_wrong)
+    rule.add_violations("label or time differ from the topic's first record", fields_wrong)
     return rule
 
 
 def stored_or_refused(stored: Stored, refusals: Refusals) -> Rule:
     """Judge rule 5."""
     rule = Rule(5, "no record is both stored and refused")
-    rule.blame("both", [d.id for d in stored.values() if place(d) in refusals.unresolved])
+    rule.add_violations("both", [d.id for d in stored.values() if place(d) in refusals.unresolved])
     if causes := refusals.causes():
         rule.notes.append("refused: " + ", ".join(f"{n} {cause}" for cause, n in sorted(causes.items())))
     return rule

@@ -29,20 +29,20 @@ def one_inference_per_image(evidence: Evidence, sent: SentImages, inferred: Mapp
     keys = Counter(d.key for d in evidence.stored_inferences)
     if not any(evidence.topics[evidence.images_topic].begin.values()):
         # where retention has deleted images, their inferences are older than the topic
-        rule.blame("inferences of images that were never sent", sorted(inferred.keys() - sent.ids()))
+        rule.add_violations("inferences of images that were never sent", sorted(inferred.keys() - sent.ids()))
     begin = evidence.topics[evidence.inferences_topic].begin
-    rule.blame(
+    rule.add_violations(
         "stored, but not in the topic",
         [i for i, d in documents.items() if i not in inferred and d.offset >= begin.get(d.partition, 0)],
     )
-    rule.blame("committed by inference, but no inference", lost)
-    rule.blame("inference committed, but not stored", unstored)
-    rule.blame("stored inference is not the first in the log", _differing(inferred, documents))
-    rule.blame("inference carries another label than the image", mislabelled)
-    rule.blame("several documents of an inference", [k for k, n in keys.items() if n > 1])
-    rule.blame("key is not <id>/<model>", [d.key for d in evidence.stored_inferences if d.key != f"{d.id}/{d.model}"])
-    rule.wait_for("not yet classified", waiting)
-    rule.wait_for("inferences not yet stored", unstored_yet)
+    rule.add_violations("committed by inference, but no inference", lost)
+    rule.add_violations("inference committed, but not stored", unstored)
+    rule.add_violations("stored inference is not the first in the log", _differing(inferred, documents))
+    rule.add_violations("inference carries another label than the image", mislabelled)
+    rule.add_violations("several documents of an inference", [k for k, n in keys.items() if n > 1])
+    rule.add_violations("key is not <id>/<model>", [d.key for d in evidence.stored_inferences if d.key != f"{d.id}/{d.model}"])
+    rule.add_pending("not yet classified", waiting)
+    rule.add_pending("inferences not yet stored", unstored_yet)
     return rule
 
 

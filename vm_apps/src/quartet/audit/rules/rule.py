@@ -35,12 +35,12 @@ class Rule:
             return State.BROKEN
         return State.PENDING if self.pending else State.HOLDS
 
-    def blame(self, what: str, offenders: Iterable[object]) -> None:
+    def add_violations(self, what: str, offenders: Iterable[object]) -> None:
         """Note that these break the rule, if there are any."""
         if text := _named(what, offenders):
             self.broken.append(text)
 
-    def wait_for(self, what: str, ones: Iterable[object]) -> None:
+    def add_pending(self, what: str, ones: Iterable[object]) -> None:
         """Note that these have not arrived yet, if there are any."""
         if text := _named(what, ones):
             self.pending.append(text)
