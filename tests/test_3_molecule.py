@@ -19,7 +19,6 @@ ORDER = [
     "mongodb",
     "mongodb_org",
     "firewall",
-    "torch",
     "spark",
     "app",
     "producer",

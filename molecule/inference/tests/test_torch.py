@@ -1,4 +1,4 @@
-"""What needs torch: the package's own tests of the network and of training run where torch is, and a model is trained from nothing."""
+"""Role torch, and what needs torch: the package's own tests of the network and of training, and a model that is trained from nothing."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ def tests_on_the_vm(host):
         subprocess.run([*SSH, f"sudo tar --extract --no-same-owner --directory={FOLDER}"], stdin=sent.stdout, check=True)
     yield
     host.check_output(f"rm -rf {FOLDER}")
+
+
+def test_versions_are_those_of_the_lock(host):
+    code = "import torch, torchvision; print(torch.__version__, torchvision.__version__)"
+    found = host.check_output(f"/opt/quartet/torch/current/bin/python -c '{code}'")
+    assert [part.split("+")[0] for part in found.split()] == ["2.15.0", "0.29.2"]
 
 
 def test_the_tests_that_need_torch_pass(host):
