@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 
@@ -18,6 +19,11 @@ REFUSALS: list[Refusal] = []
 
 def refused(tried: str, refused_by: str, line: str) -> None:
     """Note that something was refused, and the line that names why."""
+    if line.startswith("{"):
+        # mongod's log is JSON; its time and connection say nothing here
+        entry = json.loads(line)
+        error = entry["attr"]["error"]
+        line = f"{entry['msg']}: {error if isinstance(error, str) else error['errmsg']}"
     # PyMongo adds the whole answer to its message
     REFUSALS.append(Refusal(tried, refused_by, " ".join(line.split(", full error:", maxsplit=1)[0].split())))
 
