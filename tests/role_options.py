@@ -21,13 +21,13 @@ def options(role: Path) -> dict[str, dict[str, Any]]:
     """Return the options of all entry points of a role, by name.
 
     Raises:
-        ValueError: two entry points describe an option differently.
+        ValueError: an option is described twice; a further entry point names it by a YAML alias, which loads as the same object.
     """
     found: dict[str, dict[str, Any]] = {}
     for entry in yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"].values():
         for name, spec in (entry.get("options") or {}).items():
-            if found.setdefault(name, spec) != spec:
-                raise ValueError(f"{role.name}: two entry points describe {name} differently")
+            if found.setdefault(name, spec) is not spec:
+                raise ValueError(f"{role.name}: {name} is described twice; write an alias for it in the second entry point")
     return found
 
 
