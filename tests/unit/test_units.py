@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
 from computed import computed
@@ -27,11 +28,26 @@ NAMES = {
     ],
     "quartet-firewall.service.j2": [],
 }
+HARDENING = ROOT / "roles/base/templates/hardening.j2"
+LOOKUP = re.compile(r"{{ lookup\('ansible\.builtin\.template', '(\S+hardening\.j2)'.*?\) }}", re.DOTALL)
+
+
+def with_hardening(template: Path) -> str:
+    """Return a unit's template with the common lines in place of the lookup, whose path Ansible follows from the role's folder of templates too."""
+    text, found = LOOKUP.subn(lambda lookup: (template.parent / lookup[1]).read_text(), template.read_text())
+    assert found == 1
+    return text
+
+
+def hardening(**variables: list[str]) -> list[str]:
+    """Return the common lines for a unit."""
+    text = jinja2.Environment(trim_blocks=True, autoescape=False).from_string(HARDENING.read_text()).render(variables)
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_a_confined_unit_does_not_start_before_the_file_systems(template: Path) -> None:
-    text = template.read_text()
+    text = with_hardening(template)
     if "DefaultDependencies=no" in text and SANDBOX.search(text):
         (after,) = re.findall(r"^After=(.*)$", text, re.MULTILINE)
         assert "local-fs.target" in after.split()
@@ -40,9 +56,27 @@ def test_a_confined_unit_does_not_start_before_the_file_systems(template: Path) 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_a_refused_system_call_fails_and_does_not_kill(template: Path) -> None:
     """MongoDB's server makes a refused one (mincore) as soon as it starts, and goes on without it."""
-    text = re.sub(r"{% include '([^']+)' %}", lambda found: (template.parent / found[1]).read_text(), template.read_text())
+    text = with_hardening(template)
     assert "SystemCallFilter=@system-service" in text
     assert "SystemCallErrorNumber=EPERM" in text
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_what_confines_every_unit_stands_once(template: Path) -> None:
+    assert not set(template.read_text().splitlines()).intersection(hardening())
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_a_filter_begins_with_what_it_allows(template: Path) -> None:
+    """A first line with ~ would allow everything else."""
+    assert re.findall(r"^SystemCallFilter=(.*)$", with_hardening(template), re.MULTILINE)[0] == "@system-service"
+
+
+def test_a_unit_can_go_without_a_directive() -> None:
+    everything = hardening()
+    assert {"PrivateUsers=true", "PrivateTmp=true", "ProtectSystem=strict"} <= set(everything)
+    some = hardening(without=["PrivateUsers", "RemoveIPC"])
+    assert [line for line in everything if line not in some] == ["PrivateUsers=true", "RemoveIPC=true"]
 
 
 def test_no_unit_is_forgotten() -> None:
