@@ -25,6 +25,11 @@ def test_mypy(command: Command) -> None:
     command("mypy", "vm_apps/src/quartet")
     command("mypy", "benchmarks", MYPYPATH=f"{ROOT / 'vm_apps/src'}:{ROOT / 'spark'}")
     command("mypy", "spark", MYPYPATH=str(ROOT / "vm_apps/src"))
+    command(
+        "mypy",
+        "playbooks/filter_plugins",
+        *sorted(str(path) for kind in ("library", "module_utils") for path in ROOT.glob(f"roles/*/{kind}")),
+    )
 
 
 def test_shellcheck(command: Command) -> None:

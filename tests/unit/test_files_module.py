@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import grp
-import importlib.util
-import json
 import os
 import pwd
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
-
-ROOT = Path(__file__).resolve().parents[2]
-_spec = importlib.util.spec_from_file_location("files_module", ROOT / "roles/base/library/files.py")
-assert _spec and _spec.loader
-files_module = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(files_module)
+from role_modules import call, load_module
 
 OWN = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
 
 
 @pytest.fixture
 def files(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*rows: dict[str, str], check: bool = False) -> dict[str, Any]:
-        arguments = {"rows": [{**OWN, **row} for row in rows], "_ansible_check_mode": check, "_ansible_diff": True}
-        with patch_module_args(arguments), pytest.raises(SystemExit):
-            files_module.main()
-        return json.loads(capsys.readouterr().out)
+    def make(*rows: dict[str, str], check: bool = False) -> dict[str, Any]:
+        return call(load_module("files"), capsys, {"rows": [{**OWN, **row} for row in rows]}, check=check)
 
-    return call
+    return make
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:

@@ -69,9 +69,9 @@ def difference(path: Path, before: str, after: str) -> dict[str, str]:
 def attributes(module: AnsibleModule, row: dict[str, Any], path: Path) -> dict[str, Any]:
     """Return owner, group and mode as Ansible's own modules pass them on."""
     mode = row["mode"] or ("0755" if row["state"] == "directory" else "0644")
-    return module.load_file_common_arguments(
-        {"path": str(path), "owner": row["owner"], "group": row["group"] or row["owner"], "mode": mode}
-    )
+    wanted = {"path": str(path), "owner": row["owner"], "group": row["group"] or row["owner"], "mode": mode}
+    arguments: dict[str, Any] = module.load_file_common_arguments(wanted)
+    return arguments
 
 
 def keep_attributes(module: AnsibleModule, row: dict[str, Any], path: Path) -> list[dict[str, str]]:

@@ -28,6 +28,20 @@ options:
 author: Quartet
 """
 
+EXAMPLES = r"""
+- name: Let the producer write images, and nothing else
+  kafka_acl:
+    bootstrap: kafka.example.org:9092
+    certificate: /etc/quartet/pki/kafka-admin.pem
+    ca: /etc/quartet/pki/ca.crt
+    acls:
+      - {principal: "User:producer", resource: topic, name: images, operations: [write, describe]}
+"""
+
+RETURN = r"""
+diff: {description: "The rules of the listed principals before and after, one per line", type: dict, returned: success}
+"""
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kafka_admin import CONNECTION, administrator
 

@@ -19,6 +19,25 @@ options:
 author: Quartet
 """
 
+EXAMPLES = r"""
+- name: Ask Kafka whether it does its work
+  kafka_info:
+    bootstrap: kafka.example.org:9092
+    certificate: /etc/quartet/pki/kafka-admin.pem
+    ca: /etc/quartet/pki/ca.crt
+    nodes: [1]
+    topics: [images]
+  register: kafka
+  failed_when: kafka.problems | length > 0
+"""
+
+RETURN = r"""
+problems: {description: What is wrong; empty where nothing is, type: list, returned: always, elements: str}
+cluster: {description: Id of the cluster, type: str, returned: always}
+leader: {description: "Id of the node that leads the quorum; -1: none", type: int, returned: always}
+topics: {description: The number of partitions of each topic by its name, type: dict, returned: always}
+"""
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kafka_admin import CONNECTION, administrator
 

@@ -26,6 +26,24 @@ options:
 author: Quartet
 """
 
+EXAMPLES = r"""
+- name: Make a topic of four partitions
+  kafka_topic:
+    bootstrap: kafka.example.org:9092
+    certificate: /etc/quartet/pki/kafka-admin.pem
+    ca: /etc/quartet/pki/ca.crt
+    topics:
+      - name: images
+        partitions: 4
+        config: {max.message.bytes: 262144}
+"""
+
+RETURN = r"""
+created: {description: Names of the topics that were missing, type: list, returned: success, elements: str}
+altered: {description: Names of the topics whose settings differed, type: list, returned: success, elements: str}
+diff: {description: The settings of the topics before and after by topic and name, type: dict, returned: success}
+"""
+
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule

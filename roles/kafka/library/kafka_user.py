@@ -27,6 +27,23 @@ options:
 author: Quartet
 """
 
+EXAMPLES = r"""
+- name: Keep the password of the producer, and remove a former user
+  kafka_user:
+    bootstrap: kafka.example.org:9092
+    certificate: /etc/quartet/pki/kafka-admin.pem
+    ca: /etc/quartet/pki/ca.crt
+    login: kafka.example.org:9093
+    users:
+      - {name: producer, password: "{{ producer_password }}"}
+      - {name: former, state: absent}
+  no_log: true
+"""
+
+RETURN = r"""
+altered: {description: Names of the users who were made or removed or got another password, type: list, returned: success, elements: str}
+"""
+
 import logging
 import ssl
 from typing import Any

@@ -36,15 +36,14 @@ startup_warnings: {description: What the server itself complains about since its
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.mongodb_admin import CONNECTION, administrator
 
-try:
+with suppress(ImportError):  # administrator() says so
     from pymongo import errors
-except ImportError:  # administrator() says so
-    errors = None
 
 WELL = ("PRIMARY", "SECONDARY", "ARBITER")
 

@@ -16,7 +16,15 @@ options:
   member: {type: str, required: true, description: Address of this member in the replica set}
   collections: {type: list, elements: dict, default: [], description: 'database, name, validator, indexes (name, keys, unique)'}
   roles: {type: list, elements: dict, default: [], description: 'name, privileges (database, collection, actions)'}
-  users: {type: list, elements: dict, default: [], description: 'name, password, roles'}
+  users:
+    description: Users of the database admin
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {type: str, required: true, description: Name}
+      password: {type: str, required: true, description: Password}
+      roles: {type: list, elements: str, required: true, description: 'All roles that the user has, of the database admin'}
   timeout: {type: int, default: 30, description: Seconds to wait for the server}
 author: Quartet
 """
@@ -30,7 +38,14 @@ EXAMPLES = r"""
     admin_password: "{{ password }}"
     replica_set: quartet
     member: 192.0.2.1:27017
-    collections: [{database: kafka_db, name: image}]
+    collections:
+      - database: kafka_db
+        name: image
+        indexes: [{name: producer, keys: {producer_id: 1}, unique: false}]
+    roles:
+      - {name: reader, privileges: [{database: kafka_db, collection: image, actions: [find]}]}
+    users:
+      - {name: auditor, password: "{{ auditor_password }}", roles: [reader]}
 """
 
 RETURN = r"""
@@ -38,14 +53,20 @@ changes: {description: What was changed, or would be, type: list, returned: alwa
 """
 
 import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.mongodb_admin import CONNECTION, administrator, connect
 
-try:
+with suppress(ImportError):  # administrator() says so
     from pymongo import errors
-except ImportError:  # administrator() says so
-    errors = None
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pymongo import MongoClient
+    from pymongo.collection import Collection
 
 USER = {
     "name": {"type": "str", "required": True},
@@ -59,18 +80,18 @@ NOT_YET_INITIALIZED = 94
 class Layout:
     """One server, what it shall be, and what was changed for that."""
 
-    def __init__(self, module, client):
+    def __init__(self, module: AnsibleModule, client: MongoClient[dict[str, Any]]) -> None:
         self.module = module
         self.client = client
-        self.changes = []
+        self.changes: list[str] = []
 
-    def change(self, text, act):
+    def change(self, text: str, act: Callable[[], object]) -> None:
         """Note a change, and make it unless this is check mode."""
         self.changes.append(text)
         if not self.module.check_mode:
             act()
 
-    def replica_set(self, name, member):
+    def replica_set(self, name: str, member: str) -> None:
         """Initiate the replica set of one member."""
         try:
             self.client.admin.command("replSetGetStatus")
@@ -81,7 +102,7 @@ class Layout:
             self.change(f"replica set {name}", lambda: self.client.admin.command("replSetInitiate", config))
             self.wait_for_primary()
 
-    def wait_for_primary(self):
+    def wait_for_primary(self) -> None:
         """Wait until writes are taken."""
         for _ in range(60):
             if self.module.check_mode or self.client.admin.command("hello").get("isWritablePrimary"):
@@ -89,12 +110,13 @@ class Layout:
             time.sleep(0.5)
         self.module.fail_json(msg="the replica set has no primary after 30 s")
 
-    def collection(self, wanted):
+    def collection(self, wanted: dict[str, Any]) -> None:
         """Make a collection with its validator and indexes."""
         database = self.client[wanted["database"]]
         name = "{}.{}".format(wanted["database"], wanted["name"])
-        options = {"validator": {"$jsonSchema": wanted["validator"]}, "validationLevel": "strict", "validationAction": "error"}
-        options = options if wanted.get("validator") else {}
+        options: dict[str, Any] = {}
+        if wanted.get("validator"):
+            options = {"validator": {"$jsonSchema": wanted["validator"]}, "validationLevel": "strict", "validationAction": "error"}
         found = next(iter(database.list_collections(filter={"name": wanted["name"]})), None)
         if found is None:
             self.change(f"collection {name}", lambda: database.create_collection(wanted["name"], **options))
@@ -102,30 +124,31 @@ class Layout:
             self.change(f"validator of {name}", lambda: database.command("collMod", wanted["name"], **options))
         have = {} if found is None else {index["name"]: index for index in database[wanted["name"]].list_indexes()}
         for index in wanted.get("indexes") or []:
-            keys = list(index["keys"].items())
-            unique = bool(index.get("unique", False))
-            there = have.get(index["name"])
-            if there is None:
+            self.index(database[wanted["name"]], index, have.get(index["name"]))
 
-                def make(keys=keys, index=index, unique=unique):
-                    return database[wanted["name"]].create_index(keys, name=index["name"], unique=unique)
+    def index(self, collection: Collection[dict[str, Any]], wanted: dict[str, Any], there: Mapping[str, Any] | None) -> None:
+        """Make an index; refuse one of its name that is another."""
+        keys = list(wanted["keys"].items())
+        unique = bool(wanted.get("unique", False))
+        if there is None:
+            self.change(
+                f"index {wanted['name']} of {collection.full_name}",
+                lambda: collection.create_index(keys, name=wanted["name"], unique=unique),
+            )
+        elif list(there["key"].items()) != keys or bool(there.get("unique", False)) != unique:
+            self.module.fail_json(
+                msg=f"index {wanted['name']} of {collection.full_name} is {dict(there)}, wanted {wanted}: "
+                "drop it by hand or rename the wanted one"
+            )
 
-                self.change("index {} of {}".format(index["name"], name), make)
-            elif list(there["key"].items()) != keys or bool(there.get("unique", False)) != unique:
-                self.module.fail_json(
-                    msg="index {} of {} is {}, wanted {}: drop it by hand or rename the wanted one".format(
-                        index["name"], name, dict(there), index
-                    )
-                )
-
-    def role(self, wanted):
+    def role(self, wanted: dict[str, Any]) -> None:
         """Make a role with exactly these privileges."""
         privileges = [
             {"resource": {"db": item["database"], "collection": item.get("collection", "")}, "actions": sorted(item["actions"])}
             for item in wanted["privileges"]
         ]
         found = self.client.admin.command("rolesInfo", {"role": wanted["name"], "db": "admin"}, showPrivileges=True)["roles"]
-        body = {"privileges": privileges, "roles": []}
+        body: dict[str, Any] = {"privileges": privileges, "roles": []}
         if not found:
             self.change("role {}".format(wanted["name"]), lambda: self.client.admin.command("createRole", wanted["name"], **body))
             return
@@ -136,7 +159,7 @@ class Layout:
                 "privileges of role {}".format(wanted["name"]), lambda: self.client.admin.command("updateRole", wanted["name"], **body)
             )
 
-    def user(self, wanted, log_in):
+    def user(self, wanted: dict[str, Any], log_in: Callable[[str, str], bool]) -> None:
         """Make a user with exactly these roles and this password."""
         roles = [{"role": role, "db": "admin"} for role in sorted(wanted["roles"])]
         found = self.client.admin.command("usersInfo", {"user": wanted["name"], "db": "admin"})["users"]
@@ -156,7 +179,7 @@ class Layout:
             )
 
 
-def main():
+def main() -> None:
     """Compare, change, report."""
     dicts = {"type": "list", "elements": "dict", "default": []}
     module = AnsibleModule(
@@ -173,7 +196,7 @@ def main():
     params = module.params
     client = administrator(module)
 
-    def log_in(user, password):
+    def log_in(user: str, password: str) -> bool:
         try:
             with connect(params, user, password) as other:
                 other.admin.command("connectionStatus")
