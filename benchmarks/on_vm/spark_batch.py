@@ -23,9 +23,9 @@ secrets = Path("/etc/quartet/secrets")
 os.environ["CREDENTIALS_DIRECTORY"] = str(credentials)
 sys.path.insert(0, "/opt/quartet/spark_jobs_code/current")
 
-import mongodb_source  # noqa: E402 (the path to it is set above)
+import batch as job  # noqa: E402 (the path to it is set above)
+import mongodb_source  # noqa: E402
 import pymongo  # noqa: E402
-import spark_batch_consumer as job  # noqa: E402
 import spark_session  # noqa: E402
 from job_settings import BatchSettings  # noqa: E402
 from quartet.mongodb import client as mongodb_client  # noqa: E402
