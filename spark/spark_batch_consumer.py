@@ -9,11 +9,11 @@ import argparse
 import logging
 import sys
 
-import batch
-from job_settings import BatchSettings
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.service import configure_logging, fail
 from quartet.runtime.settings import load
+from quartet_spark import batch
+from quartet_spark.job_settings import BatchSettings
 
 
 def main() -> int:

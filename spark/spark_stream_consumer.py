@@ -9,11 +9,11 @@ import argparse
 import logging
 import sys
 
-from job_settings import StreamSettings
 from quartet.runtime.errors import ExitCode, QuartetError
 from quartet.runtime.service import Service, configure_logging, fail
 from quartet.runtime.settings import load
-from stream import Stream
+from quartet_spark.job_settings import StreamSettings
+from quartet_spark.stream import Stream
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phases import ROOT, Command
+from phases import Command
 
 SHELL = ["lab/box", "lab/network", "lab/machine-up", "lab/machine-down", "lab/setup-host", ".ci/run"]
 PYTHON = ["vm_apps", "spark", "tests", "molecule", "lab/cache", "lab/doctor", "playbooks/filter_plugins", "roles", "benchmarks"]
@@ -22,9 +22,8 @@ def test_ruff(command: Command) -> None:
 
 
 def test_mypy(command: Command) -> None:
-    command("mypy", "vm_apps/src/quartet")
-    command("mypy", "benchmarks", MYPYPATH=f"{ROOT / 'vm_apps/src'}:{ROOT / 'spark'}")
-    command("mypy", "spark", MYPYPATH=str(ROOT / "vm_apps/src"))
+    for folder in ("vm_apps/src/quartet", "spark", "benchmarks"):
+        command("mypy", folder)
     command(
         "mypy",
         "playbooks/filter_plugins",

@@ -12,6 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pymongo
+from quartet.mongodb import client as mongodb_client
+from quartet_spark import batch as job
+from quartet_spark import mongodb_source, spark_session
+from quartet_spark.job_settings import BatchSettings
+
 given: dict[str, Any] = json.load(sys.stdin)
 unit = Path("/etc/systemd/system/quartet-spark-batch.service").read_text()
 os.environ.update(dict(word.split("=", 1) for line in re.findall(r"^Environment=(.*)$", unit, re.MULTILINE) for word in line.split()))
@@ -21,14 +27,6 @@ secrets = Path("/etc/quartet/secrets")
 (credentials / "java-options").write_bytes((secrets / "spark-java-options").read_bytes())
 (credentials / "mongodb-password").write_bytes((secrets / "db_consumer-mongodb-password").read_bytes())
 os.environ["CREDENTIALS_DIRECTORY"] = str(credentials)
-sys.path.insert(0, "/opt/quartet/spark_jobs_code/current")
-
-import batch as job  # noqa: E402 (the path to it is set above)
-import mongodb_source  # noqa: E402
-import pymongo  # noqa: E402
-import spark_session  # noqa: E402
-from job_settings import BatchSettings  # noqa: E402
-from quartet.mongodb import client as mongodb_client  # noqa: E402
 
 settings = BatchSettings.model_validate({**json.loads(Path("/etc/quartet/spark_jobs/batch.json").read_text()), **given["settings"]})
 password = (credentials / "mongodb-password").read_text().strip()

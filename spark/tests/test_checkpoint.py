@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import checkpoint
 import pytest
+from quartet_spark import checkpoint
 
 
 def write(folder: Path, *lines: str) -> None:

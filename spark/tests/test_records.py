@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 pd = pytest.importorskip("pandas")
-records = pytest.importorskip("records")
+records = pytest.importorskip("quartet_spark.records")
 
 ROWS = [
     row for row in json.loads((Path(__file__).parents[2] / "vm_apps/tests/corpus/records.json").read_text()) if row["topic"] == "inferences"

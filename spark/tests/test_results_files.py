@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import results_files
 from quartet.counting.totals import Totals
+from quartet_spark import results_files
 
 COUNTS = {102: Totals(total=1000, incorrect=808), 101: Totals(total=1000, incorrect=1)}
 

@@ -58,3 +58,13 @@ def test_the_apps_show_the_digest(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         assert f'+{wheel.parent.name}"' in archive.read("quartet/runtime/version.py").decode()
     assert f"+{wheel.parent.name}-" in wheel.name
+
+
+def test_sparks_jobs_are_two_commands_and_a_package(tmp_path: Path) -> None:
+    (wheel,) = wheels(tmp_path, ROOT / "spark")
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        (commands,) = (archive.read(name).decode() for name in archive.namelist() if name.endswith("/entry_points.txt"))
+    scripts = {path.name for path in (ROOT / "spark").glob("*.py")}
+    assert names == scripts | {f"quartet_spark/{path.name}" for path in (ROOT / "spark/src/quartet_spark").glob("*.py")}
+    assert {f"{name.removesuffix('.py')} = {name.removesuffix('.py')}:main" for name in scripts} <= set(commands.splitlines())

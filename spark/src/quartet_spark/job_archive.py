@@ -1,4 +1,4 @@
-"""The code that Spark's Python workers get: of the package only the contracts and the count, and the jobs' own modules."""
+"""The code that Spark's Python workers get: of the apps only the contracts and the count, of the jobs the modules that run there."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ def make(modules: Iterable[ModuleType]) -> str:
     """Return a new archive's path."""
     path = Path(tempfile.mkdtemp(prefix="quartet-"), "quartet_jobs.zip")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("quartet/__init__.py", "")
+        for name in ("quartet", "quartet_spark"):
+            archive.writestr(f"{name}/__init__.py", "")
         for package in (quartet.contracts, quartet.counting):
             for file in sorted(Path(*package.__path__).glob("*.py")):
                 archive.write(file, f"{package.__name__.replace('.', '/')}/{file.name}")
         for module in modules:
-            archive.write(str(module.__file__), f"{module.__name__}.py")
+            archive.write(str(module.__file__), f"{module.__name__.replace('.', '/')}.py")
     return str(path)

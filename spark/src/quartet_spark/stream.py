@@ -12,18 +12,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import checkpoint
-import failures
-import kafka_source
-import producer_state
-import records
-import spark_session
-from job_settings import StreamSettings
 from quartet.counting.totals import Totals
 from quartet.mongodb.client import connect
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.settings import password
-from results import Results
+
+from quartet_spark import checkpoint, failures, kafka_source, producer_state, records, spark_session
+from quartet_spark.job_settings import StreamSettings
+from quartet_spark.results import Results
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -9,15 +9,14 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import mongodb_source
-import results_files
-import spark_session
-from job_settings import BatchSettings
 from pyspark.sql import functions as f
 from quartet.counting.totals import Totals
 from quartet.mongodb import client as mongodb_client
 from quartet.runtime.settings import password
-from results import Results
+
+from quartet_spark import mongodb_source, results_files, spark_session
+from quartet_spark.job_settings import BatchSettings
+from quartet_spark.results import Results
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

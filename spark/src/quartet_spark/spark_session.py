@@ -11,15 +11,16 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-import job_archive
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
+
+from quartet_spark import job_archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import ModuleType
 
-    from job_settings import Cluster
+    from quartet_spark.job_settings import Cluster
 
 _JVM_END_SECONDS = 20
 log = logging.getLogger("quartet.spark.session")
@@ -32,7 +33,7 @@ def start(name: str, cluster: Cluster, more: Mapping[str, str], modules: Iterabl
         name: of the application.
         cluster: where it runs and what it takes.
         more: further settings, none of them secret.
-        modules: modules of this folder that run on the executors, beside the contract and the count.
+        modules: modules of this package that run on the executors, beside the contract and the count.
     """
     archive = job_archive.make(modules)
     # For the Python worker that Spark starts beside the driver to look at the state variables; it gets no py-files.

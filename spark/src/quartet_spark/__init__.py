@@ -1,0 +1,1 @@
+"""What Spark's two jobs do, beside the apps' package `quartet`."""
