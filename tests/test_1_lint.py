@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phases import Command
+from phases import ROOT, Command
 
 SHELL = ["lab/box", "lab/network", "lab/machine-up", "lab/machine-down", "lab/setup-host", ".ci/run"]
 PYTHON = ["vm_apps", "spark", "tests", "molecule", "lab/cache", "lab/doctor", "playbooks/filter_plugins", "roles", "benchmarks"]
