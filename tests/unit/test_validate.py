@@ -60,6 +60,13 @@ def test_an_unknown_variable_is_named(inventory: Path) -> None:
     assert "Unknown variables: kafka_hepa, quartet_imag_topic" in message(result)
 
 
+def test_a_removed_variable_is_refused_by_its_successor(inventory: Path) -> None:
+    table = '{"_removed_variables": {"quartet_image_queue": "quartet_image_topic", "rabbit_port": "kafka_client_port", "kafka_gone": "x"}}'
+    result = validate(inventory, "-e", table, "-e", "quartet_image_queue=x", "-e", "rabbit_port=1")
+    assert result.returncode != 0
+    assert "Removed variables: quartet_image_queue is now quartet_image_topic, rabbit_port is now kafka_client_port." in message(result)
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "localhost", "0.0.0.0"])
 def test_an_address_that_other_vms_cannot_use_is_refused(inventory: Path, address: str) -> None:
     change_hosts(inventory, lambda quartet: quartet["hosts"]["quartet1"].update(quartet_address=address))
