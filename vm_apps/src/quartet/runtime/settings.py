@@ -94,7 +94,7 @@ class ProducerSettings(_Strict):
 
 
 class DbConsumerSettings(_Strict):
-    """Settings of one DB consumer. A batch ends at `batch_size` records or after `batch_seconds`."""
+    """Settings of one DB consumer. A batch ends at `batch_size` records or after `batch_seconds`; defaults are the role's alone."""
 
     kafka: Kafka
     mongodb: MongoDB
@@ -103,14 +103,14 @@ class DbConsumerSettings(_Strict):
     stream: Literal["images", "inferences"]
     group: str
     group_instance_id: str
-    batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
-    batch_seconds: Annotated[float, Field(ge=0, le=5, strict=False)] = 0.2
-    rejections_per_minute: Annotated[int, Field(ge=1)] = 100
+    batch_size: Annotated[int, Field(ge=1, le=10_000)]
+    batch_seconds: Annotated[float, Field(ge=0, le=5, strict=False)]
+    rejections_per_minute: Annotated[int, Field(ge=1)]
     metrics_port: Port
 
 
 class InferenceSettings(_Strict):
-    """Settings of the inference consumer. `threads`: 0 = all CPUs."""
+    """Settings of the inference consumer. `threads`: 0 = all CPUs; defaults are the role's alone."""
 
     kafka: Kafka
     topics: Topics
@@ -118,10 +118,10 @@ class InferenceSettings(_Strict):
     model_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     group: str
     group_instance_id: str
-    batch_size: Annotated[int, Field(ge=1, le=4096)] = 128
-    threads: Annotated[int, Field(ge=0)] = 0
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    batch_size: Annotated[int, Field(ge=1, le=4096)]
+    threads: Annotated[int, Field(ge=0)]
+    device: Literal["auto", "cpu", "cuda"]
+    dtype: Literal["auto", "float32", "bfloat16"]
     metrics_port: Port
 
 
