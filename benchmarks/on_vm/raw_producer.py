@@ -19,7 +19,14 @@ images = SlicedImages(chosen)
 records = []
 for sequence in range(chosen.count):
     payload, label = images[sequence]
-    image = Image(chosen.producer_id, chosen.run, sequence, label, time.time_ns() // 1000, payload)
+    image = Image(
+        producer_id=chosen.producer_id,
+        run=chosen.run,
+        sequence=sequence,
+        actual_value=label,
+        captured_at=time.time_ns() // 1000,
+        payload=payload,
+    )
     records.append(encode_image(image))
 password = Path("/etc/quartet/secrets/producer-kafka-password").read_text().strip()
 client = kafka_client.connect_producer(chosen.kafka, password, linger_ms=app._LINGER_MS)

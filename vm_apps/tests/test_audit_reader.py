@@ -17,7 +17,7 @@ from quartet.contracts.image import Image, encode_image
 from quartet.contracts.inference import Inference, encode_inference
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 
-IMAGE = Image(101, "a", 7, "cat", 5, b"x" * 3072)
+IMAGE = Image(producer_id=101, run="a", sequence=7, actual_value="cat", captured_at=5, payload=b"x" * 3072)
 
 
 def record(key, value, headers=(), **more):
@@ -32,7 +32,18 @@ def test_images():
 
 
 def test_inferences():
-    inference = Inference(IMAGE.id, "a", 7, "dog", None, 101, 0.5, "0123456789ab", 5, 6)
+    inference = Inference(
+        id=IMAGE.id,
+        run="a",
+        sequence=7,
+        image_prediction="dog",
+        actual_value=None,
+        producer_id=101,
+        confidence=0.5,
+        model="0123456789ab",
+        captured_at=5,
+        inferred_at=6,
+    )
     good, bad = inference_records(iter([record(*encode_inference(inference)), record(b"", b"{}", offset=9)]))
     assert bad == {(1, 9)}
     assert (good[0].image_prediction, good[0].actual_value, good[0].offset) == ("dog", None, 2)
@@ -40,7 +51,9 @@ def test_inferences():
 
 def test_dead_letters_are_one_a_record():
     letters = [
-        DeadLetter("images", 1, offset, key, None, (), Cause.NULL_VALUE, "", 0)
+        DeadLetter(
+            topic="images", partition=1, offset=offset, key=key, value=None, headers=(), cause=Cause.NULL_VALUE, detail="", refused_at=0
+        )
         for offset, key in ((2, IMAGE.id.encode()), (2, IMAGE.id.encode()), (3, b"\xff"), (4, None))
     ]
     found = dead_letter_records(record(*encode_dead_letter(letter)) for letter in letters)

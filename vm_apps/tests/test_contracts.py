@@ -50,12 +50,12 @@ def test_the_corpus_is_judged_as_it_says(row: dict[str, Any]) -> None:
 @given(
     st.builds(
         Image,
-        st.integers(1, 2**31 - 1),
-        runs,
-        st.integers(0, 10**12 - 1),
-        st.none() | labels,
-        times,
-        st.binary(min_size=3072, max_size=3072),
+        producer_id=st.integers(1, 2**31 - 1),
+        run=runs,
+        sequence=st.integers(0, 10**12 - 1),
+        actual_value=st.none() | labels,
+        captured_at=times,
+        payload=st.binary(min_size=3072, max_size=3072),
     )
 )
 def test_an_image_survives_the_wire(image: Image) -> None:
@@ -66,7 +66,18 @@ def test_an_image_survives_the_wire(image: Image) -> None:
 @untimed
 @given(st.integers(1, 2**31 - 1), runs, st.integers(0, 10**12 - 1), labels, st.none() | labels, st.floats(0, 1), times)
 def test_an_inference_survives_the_wire(producer: int, run: str, sequence: int, said: str, true: str | None, sure: float, at: int) -> None:
-    inference = Inference(image_id(producer, run, sequence), run, sequence, said, true, producer, sure, "0123456789ab", at, at)
+    inference = Inference(
+        id=image_id(producer, run, sequence),
+        run=run,
+        sequence=sequence,
+        image_prediction=said,
+        actual_value=true,
+        producer_id=producer,
+        confidence=sure,
+        model="0123456789ab",
+        captured_at=at,
+        inferred_at=at,
+    )
     assert decode_inference(*encode_inference(inference)) == inference
 
 
@@ -104,7 +115,9 @@ def test_no_inference_record_does_anything_but_decode_or_be_refused(key: bytes |
 def test_a_dead_letter_keeps_the_record_whole(
     key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes | None], ...], cause: Cause
 ) -> None:
-    letter = DeadLetter("images", 3, 17, key, value, headers, cause, "why", 1)
+    letter = DeadLetter(
+        topic="images", partition=3, offset=17, key=key, value=value, headers=headers, cause=cause, detail="why", refused_at=1
+    )
     record_key, body = encode_dead_letter(letter)
     assert record_key == b"images/3/17"
     assert decode_dead_letter(body) == letter
@@ -112,7 +125,18 @@ def test_a_dead_letter_keeps_the_record_whole(
 
 def test_an_incorrect_inference_is_a_labelled_one_with_another_label() -> None:
     def inference(said: str, true: str | None) -> Inference:
-        return Inference("1-a-000000000000", "a", 0, said, true, 1, 0.5, "0123456789ab", 0, 0)
+        return Inference(
+            id="1-a-000000000000",
+            run="a",
+            sequence=0,
+            image_prediction=said,
+            actual_value=true,
+            producer_id=1,
+            confidence=0.5,
+            model="0123456789ab",
+            captured_at=0,
+            inferred_at=0,
+        )
 
     assert inference("cat", "dog").is_incorrect
     assert not inference("cat", "cat").is_incorrect

@@ -52,7 +52,7 @@ def content(text: str | None) -> bytes | None:
 @st.composite
 def image_records(draw: st.DrawFn) -> tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]:
     """Return a good image's record with some of it replaced."""
-    image = Image(101, "first", 7, "cat", 1, bytes(IMAGE_BYTES))
+    image = Image(producer_id=101, run="first", sequence=7, actual_value="cat", captured_at=1, payload=bytes(IMAGE_BYTES))
     key, value, headers = encode_image(image)
     mixed = draw(st.permutations([*headers, *draw(st.lists(st.tuples(names, contents), max_size=3))]))
     kept = [header for header in mixed if draw(st.integers(0, 9))]
@@ -123,7 +123,9 @@ def is_good(record: tuple[bytes | None, bytes | None]) -> bool:
 def test_any_refused_record_fits_into_a_dead_letter_and_comes_out_whole(
     key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes | None], ...], detail: str
 ) -> None:
-    letter = DeadLetter("images", 3, 17, key, value, headers, Cause.BAD_HEADER, detail, 1)
+    letter = DeadLetter(
+        topic="images", partition=3, offset=17, key=key, value=value, headers=headers, cause=Cause.BAD_HEADER, detail=detail, refused_at=1
+    )
     _, body = encode_dead_letter(letter)
     assert decode_dead_letter(body) == letter
 
@@ -131,7 +133,17 @@ def test_any_refused_record_fits_into_a_dead_letter_and_comes_out_whole(
 @budget
 @given(st.data())
 def test_a_broken_dead_letter_is_refused(data: st.DataObject) -> None:
-    letter = DeadLetter("images", 3, 17, b"k", b"v", (("a", b"b"), ("c", None)), Cause.NULL_VALUE, "why", 1)
+    letter = DeadLetter(
+        topic="images",
+        partition=3,
+        offset=17,
+        key=b"k",
+        value=b"v",
+        headers=(("a", b"b"), ("c", None)),
+        cause=Cause.NULL_VALUE,
+        detail="why",
+        refused_at=1,
+    )
     body: dict[str, Any] = json.loads(encode_dead_letter(letter)[1])
     body |= data.draw(st.dictionaries(st.sampled_from(sorted(body)), anything, max_size=2))
     for name in data.draw(st.sets(st.sampled_from(sorted(body)), max_size=1)):

@@ -77,7 +77,14 @@ class Pipeline:
 
 
 def image(sequence: int, fill: int = 0) -> Image:
-    return Image(101, "first", sequence, "cat", 1_000_000 + sequence, bytes([(sequence + fill) % 256]) * IMAGE_BYTES)
+    return Image(
+        producer_id=101,
+        run="first",
+        sequence=sequence,
+        actual_value="cat",
+        captured_at=1_000_000 + sequence,
+        payload=bytes([(sequence + fill) % 256]) * IMAGE_BYTES,
+    )
 
 
 def stored_payloads(pipeline: Pipeline) -> dict[str, bytes]:
@@ -264,6 +271,6 @@ def test_no_dead_letter_is_written_while_the_database_is_away() -> None:
 
 def test_an_unlabelled_image_is_stored_without_a_label() -> None:
     pipeline = Pipeline()
-    pipeline.send(Image(5, "x", 0, None, 1, bytes(IMAGE_BYTES)))
+    pipeline.send(Image(producer_id=5, run="x", sequence=0, actual_value=None, captured_at=1, payload=bytes(IMAGE_BYTES)))
     pipeline.run()
     assert "actual_value" not in pipeline.store.documents["5-x-000000000000"]

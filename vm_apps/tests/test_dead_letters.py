@@ -19,7 +19,17 @@ from quartet.kafka import batches
 from quartet.kafka import client as kafka_client
 from quartet.runtime.errors import ExitCode, QuartetError
 
-LETTER = DeadLetter("images", 3, 17, b"k", b"v", (("na\udcffme", b"1"),), Cause.BAD_HEADER, "why", 1)
+LETTER = DeadLetter(
+    topic="images",
+    partition=3,
+    offset=17,
+    key=b"k",
+    value=b"v",
+    headers=(("na\udcffme", b"1"),),
+    cause=Cause.BAD_HEADER,
+    detail="why",
+    refused_at=1,
+)
 
 
 class Reader:
@@ -89,8 +99,10 @@ def test_redrive_sends_one_cause_of_one_topic_as_a_user_that_may_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     others = [
-        DeadLetter("inferences", 0, 1, b"a", b"b", (), Cause.BAD_HEADER, "why", 1),
-        DeadLetter("images", 0, 2, b"c", b"d", (), Cause.BAD_KEY, "", 1),
+        DeadLetter(
+            topic="inferences", partition=0, offset=1, key=b"a", value=b"b", headers=(), cause=Cause.BAD_HEADER, detail="why", refused_at=1
+        ),
+        DeadLetter(topic="images", partition=0, offset=2, key=b"c", value=b"d", headers=(), cause=Cause.BAD_KEY, detail="", refused_at=1),
     ]
     reader = Reader(*(encode_dead_letter(letter) for letter in (LETTER, *others)))
     producer, users = MemoryProducer(Faults()), []
@@ -135,7 +147,17 @@ def test_the_largest_record_that_can_be_refused_fits_into_the_dead_letter_topic(
     value: bytes | None, headers: list[tuple[Any, Any]]
 ) -> None:
     assert LARGEST_REFUSED - 200 < batch_bytes(b"k", value, headers) <= LARGEST_REFUSED
-    letter = DeadLetter("t" * 249, 11, 2**63 - 1, b"k", value, tuple(headers), Cause.BAD_HEADER, "\U0001f600" * 5000, 2**63 - 1)
+    letter = DeadLetter(
+        topic="t" * 249,
+        partition=11,
+        offset=2**63 - 1,
+        key=b"k",
+        value=value,
+        headers=tuple(headers),
+        cause=Cause.BAD_HEADER,
+        detail="\U0001f600" * 5000,
+        refused_at=2**63 - 1,
+    )
     key, body = encode_dead_letter(letter)
     assert batch_bytes(key, body, []) <= min(LARGEST_LETTER, LARGEST_DEAD_LETTER)
     assert decode_dead_letter(body).headers == tuple(headers)

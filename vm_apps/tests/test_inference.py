@@ -25,7 +25,9 @@ class Record:
 
 
 def record(sequence, partition=3, label="cat", producer_id=101):
-    image = Image(producer_id, "a", sequence, label, 1000, bytes([sequence % 256]) * 3072)
+    image = Image(
+        producer_id=producer_id, run="a", sequence=sequence, actual_value=label, captured_at=1000, payload=bytes([sequence % 256]) * 3072
+    )
     key, value, headers = encode_image(image)
     return Record(key, value, headers, partition, sequence)
 

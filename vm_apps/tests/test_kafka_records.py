@@ -29,7 +29,9 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 
 def image(sequence: int, *more: tuple[str, bytes | None]) -> tuple[bytes, bytes, Headers]:
-    key, value, headers = encode_image(Image(101, "first", sequence, "cat", 1, bytes(IMAGE_BYTES)))
+    key, value, headers = encode_image(
+        Image(producer_id=101, run="first", sequence=sequence, actual_value="cat", captured_at=1, payload=bytes(IMAGE_BYTES))
+    )
     return key, value, [*headers, *more]
 
 

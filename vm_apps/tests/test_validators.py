@@ -64,7 +64,9 @@ def schema(name: str) -> dict[str, Any]:
 @budget
 @given(st.integers(1, 2**31 - 1), runs, st.integers(0, 10**12 - 1), st.none() | labels, times)
 def test_every_image_fits(producer: int, run: str, sequence: int, label: str | None, at: int) -> None:
-    key, value, headers = encode_image(Image(producer, run, sequence, label, at, bytes(IMAGE_BYTES)))
+    key, value, headers = encode_image(
+        Image(producer_id=producer, run=run, sequence=sequence, actual_value=label, captured_at=at, payload=bytes(IMAGE_BYTES))
+    )
     document = ImageDocuments().document(MemoryRecord("images", 0, 0, key, value, list(headers)), ORIGIN)
     assert complaints(schema("image"), document) == []
 
@@ -80,7 +82,18 @@ def test_every_image_fits(producer: int, run: str, sequence: int, label: str | N
     times,
 )
 def test_every_inference_fits(producer: int, run: str, sequence: int, said: str, true: str | None, sure: float, at: int) -> None:
-    inference = Inference(image_id(producer, run, sequence), run, sequence, said, true, producer, sure, "0123456789ab", at, at)
+    inference = Inference(
+        id=image_id(producer, run, sequence),
+        run=run,
+        sequence=sequence,
+        image_prediction=said,
+        actual_value=true,
+        producer_id=producer,
+        confidence=sure,
+        model="0123456789ab",
+        captured_at=at,
+        inferred_at=at,
+    )
     key, value = encode_inference(inference)
     document = InferenceDocuments().document(MemoryRecord("inferences", 0, 0, key, value, []), ORIGIN)
     assert complaints(schema("inference"), document) == []

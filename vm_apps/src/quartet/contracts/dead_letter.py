@@ -19,7 +19,7 @@ _MOST_DETAIL: Final = 1000
 LARGEST_DEAD_LETTER: Final = 2 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """A refused record, whole, with where it stood and why it was refused. `refused_at`: microseconds since the epoch, UTC.
 

@@ -19,7 +19,7 @@ IMAGE_SCHEMA: Final = "image/1"
 _SCHEMAS: Final = frozenset({b"image/1"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """One image as it was sent. `payload`: IMAGE_BYTES of planar RGB; `captured_at`: microseconds since the epoch, UTC."""
 

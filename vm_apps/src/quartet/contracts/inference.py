@@ -16,7 +16,7 @@ INFERENCE_SCHEMA: Final = "inference/1"
 _SCHEMAS: Final = frozenset({"inference/1"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
     """What a model said of an image. `confidence`: softmax of the predicted class; times in microseconds since the epoch, UTC."""
 

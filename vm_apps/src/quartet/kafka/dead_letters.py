@@ -82,4 +82,14 @@ def _letter(record: Record, cause: Cause, detail: str) -> DeadLetter:
     headers = tuple((name, None if content is None else bytes(content)) for name, content in record.headers)
     key = None if record.key is None else bytes(record.key)
     value = None if record.value is None else bytes(record.value)
-    return DeadLetter(record.topic, record.partition, record.offset, key, value, headers, cause, detail, time.time_ns() // 1000)
+    return DeadLetter(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=key,
+        value=value,
+        headers=headers,
+        cause=cause,
+        detail=detail,
+        refused_at=time.time_ns() // 1000,
+    )

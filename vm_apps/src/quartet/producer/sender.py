@@ -110,7 +110,14 @@ class Producer:
         if self._service.stopping:
             return
         payload, label = self._images[sequence]
-        image = Image(self._chosen.producer_id, self._order.run, sequence, label, time.time_ns() // 1000, payload)
+        image = Image(
+            producer_id=self._chosen.producer_id,
+            run=self._order.run,
+            sequence=sequence,
+            actual_value=label,
+            captured_at=time.time_ns() // 1000,
+            payload=payload,
+        )
         record = encode_image(image)
         if not self._outbox.under_way:
             self._progress_at = time.monotonic()
