@@ -12,6 +12,7 @@ from kafka import errors as kafka_errors
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
 
+from quartet.kafka import internals
 from quartet.kafka.client import CALL_MS, client_options, translated
 from quartet.runtime import metrics
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
@@ -106,7 +107,7 @@ class GroupConsumer:
             Unavailable, QuartetError
         """
         with translated():
-            return len(self._partitions(topic))
+            return len(internals.partitions_of_topic(self._consumer, topic, _SILENCE_SECONDS))
 
     def backlog(self) -> int | None:
         """Return how many records are left to read, as far as the last answers tell."""
@@ -175,21 +176,10 @@ class GroupConsumer:
 
     def _ask(self) -> None:
         # for a topic that was not known so far, this asks the cluster
-        if self._partitions(self.topic):
+        if internals.partitions_of_topic(self._consumer, self.topic, _SILENCE_SECONDS):
             some = next(iter(self._consumer.assignment()), TopicPartition(self.topic, 0))
             self._consumer.end_offsets([some], timeout_ms=int(_SILENCE_SECONDS * 1000))
         self._heard_at = time.monotonic()
-
-    def _partitions(self, topic: str) -> set[int]:
-        """Do what KafkaConsumer.partitions_for_topic does, which waits for a broker that is away without end."""
-        cluster = self._consumer._cluster
-        if not cluster.partitions_for_topic(topic):
-            before, cluster.need_all_topic_metadata = cluster.need_all_topic_metadata, True
-            try:
-                self._consumer._net.run(self._consumer._manager.wait_for, cluster.request_update(), int(_SILENCE_SECONDS * 1000))
-            finally:
-                cluster.need_all_topic_metadata = before
-        return cluster.partitions_for_topic(topic) or set()
 
     def _begin(self) -> None:
         missing = [

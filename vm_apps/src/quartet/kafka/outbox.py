@@ -13,6 +13,7 @@ from typing import Any
 from kafka import errors as kafka_errors
 
 from quartet.kafka import client as kafka_client
+from quartet.kafka import internals
 
 #: Key, value and headers of a record
 Encoded = tuple[bytes, bytes, list[tuple[str, bytes]]]
@@ -120,4 +121,4 @@ class Outbox:
                 client.close(timeout=1)
             except kafka_errors.KafkaError:
                 # It does not close while something is under way, and its thread would go on sending that.
-                client._sender.force_close()
+                internals.force_close(client)
