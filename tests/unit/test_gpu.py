@@ -20,9 +20,9 @@ DRIVER = "580.159.04\n"
 
 
 def unit(*, gpu: bool) -> str:
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([ROOT / "roles/app/templates", ROOT / "roles/base/templates"]), trim_blocks=True, autoescape=False
-    )
+    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(ROOT / "roles/app/templates"), trim_blocks=True, autoescape=False)
+    hardening = templates.from_string((ROOT / "roles/base/templates/hardening.j2").read_text())
+    templates.globals["lookup"] = lambda _plugin, _file, template_vars: hardening.render(template_vars)
     described = {"name": "quartet-inference", "description": "inference", "command": "quartet inference", "jit": True, "gpu": gpu}
     return templates.get_template("app.service.j2").render(app_name="inference", app_user="quartet-inference", app_unit=described)
 

@@ -99,7 +99,7 @@ def test_an_inference_record_is_decoded_or_refused(record: tuple[bytes | None, b
 @given(st.lists(inference_records(), max_size=6))
 def test_sparks_filter_keeps_what_the_python_check_keeps(found: list[tuple[bytes | None, bytes | None]]) -> None:
     pandas = pytest.importorskip("pandas")
-    records = pytest.importorskip("records")
+    records = pytest.importorskip("quartet_spark.records")
     keys, values = [key for key, _ in found], [value for _, value in found]
     frame = pandas.DataFrame({"key": keys, "value": values, "partition": [0] * len(found), "offset": list(range(len(found)))})
     kept = records.decode_frame(frame, GOOD["model"])["offset"].tolist()
