@@ -4,11 +4,12 @@ IMAGES ?= 2000
 RUN ?=
 FAULT ?=
 ID ?=
+FILE ?=
 BENCH ?=
 PLAY = .venv/bin/ansible-playbook -i inventory/$(INVENTORY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor deploy run status verify report trace wait lab lab-down drill lint test test-fast test-security test-faults bench
+.PHONY: help setup doctor deploy run status verify report trace model-check wait lab lab-down drill lint test test-fast test-security test-faults bench
 
 help: ## show this
 	@echo "make VERB [INVENTORY=lab|cloud|single]"; echo
@@ -43,6 +44,9 @@ report: .venv/.complete ## verify, and make the page, the CSV and the chart in r
 
 trace: .venv/.complete ## follow one image: ID=101-first-000000000007
 	$(PLAY) playbooks/trace.yml -e id=$(ID)
+
+model-check: .venv/.complete ## try a model file on an inference VM: FILE=/path/to/model.safetensors
+	$(PLAY) playbooks/model_check.yml -e file=$(abspath $(FILE))
 
 lab: .venv/.complete ## the four-VM lab on this machine, from nothing to the report
 	.venv/bin/python lab/doctor
