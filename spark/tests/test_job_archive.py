@@ -6,11 +6,7 @@ import subprocess
 import sys
 import zipfile
 
-import pytest
-
-pytest.importorskip("pandas")
-job_archive = pytest.importorskip("quartet_spark.job_archive")
-records = pytest.importorskip("quartet_spark.records")
+from quartet_spark import job_archive, records
 
 TRY = """
 import sys

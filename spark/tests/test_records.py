@@ -7,10 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-pd = pytest.importorskip("pandas")
-records = pytest.importorskip("quartet_spark.records")
+import pandas as pd
+from quartet_spark import records
 
 ROWS = [
     row for row in json.loads((Path(__file__).parents[2] / "vm_apps/tests/corpus/records.json").read_text()) if row["topic"] == "inferences"

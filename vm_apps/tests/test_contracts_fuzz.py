@@ -9,6 +9,7 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from quartet.contracts.causes import Cause, ContractError
 from quartet.contracts.dead_letter import DeadLetter, decode_dead_letter, encode_dead_letter
 from quartet.contracts.image import IMAGE_BYTES, Image, decode_image, encode_image
 from quartet.contracts.inference import decode_inference, encode_inference
+from quartet_spark import records
 
 CORPUS = json.loads((Path(__file__).parent / "corpus/records.json").read_text())
 #: The topics' max.message.bytes
@@ -98,10 +100,8 @@ def test_an_inference_record_is_decoded_or_refused(record: tuple[bytes | None, b
 @settings(budget, max_examples=60)
 @given(st.lists(inference_records(), max_size=6))
 def test_sparks_filter_keeps_what_the_python_check_keeps(found: list[tuple[bytes | None, bytes | None]]) -> None:
-    pandas = pytest.importorskip("pandas")
-    records = pytest.importorskip("quartet_spark.records")
     keys, values = [key for key, _ in found], [value for _, value in found]
-    frame = pandas.DataFrame({"key": keys, "value": values, "partition": [0] * len(found), "offset": list(range(len(found)))})
+    frame = pd.DataFrame({"key": keys, "value": values, "partition": [0] * len(found), "offset": list(range(len(found)))})
     kept = records.decode_frame(frame, GOOD["model"])["offset"].tolist()
     assert kept == [at for at, record in enumerate(found) if is_good(record)]
 
