@@ -1,10 +1,14 @@
-"""The table of the faults that were seen: printed after each row, and kept in docs/faults.* with KEEP_FAULTS=1."""
+"""The table of the faults that were seen: printed after each row, and kept in docs/faults.* with KEEP_FAULTS=1.
+
+`PYTHONPATH=tests .venv/bin/python -m faults.table` writes docs/faults.md from docs/faults.json again.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+import textwrap
 import time
 from typing import Any
 
@@ -13,7 +17,8 @@ from phases import on_machine as on
 
 FILE, PAGE = ROOT / "docs/faults.json", ROOT / "docs/faults.md"
 BEGIN, END = "<!-- made by `make test-faults` -->", "<!-- end -->"
-HEAD = "| row | what was done | messages | images/s | lost | stored twice | sent again | seconds to recover | what an operator saw |"
+HEAD = ("row", "messages", "images/s", "lost", "stored twice", "sent again", "seconds to recover")
+WIDTH = 120
 
 
 def server() -> str:
@@ -26,38 +31,61 @@ def server() -> str:
     return f"{database}, Kafka {kafka}, one broker, one database member; Quartet {quartet}"
 
 
-def line(row: dict[str, Any]) -> str:
-    """Return a row as a line of the table."""
-    seen = "<br>".join(text.replace("|", "/") for text in row["seen"])
-    cells = [
-        row["name"],
-        row["what"],
-        f"{row['messages']:,}",
-        row.get("rate"),
-        row["lost"],
-        row["duplicated"],
-        f"{row['sent_again']:,}",
-        row["seconds"],
-        seen,
+def cells(row: dict[str, Any]) -> list[str]:
+    """Return a row's line of the table: its name and the numbers."""
+    numbers = (row["messages"], row.get("rate"), row["lost"], row["duplicated"], row["sent_again"], row["seconds"])
+    return [row["name"], *("-" if number is None else f"{number:,}" for number in numbers)]
+
+
+def wrapped(text: str, first: str = "", other: str = "") -> str:
+    """Break a text into lines that fit a terminal; a word is never cut, since it may be searched for."""
+    return textwrap.fill(text, WIDTH, initial_indent=first, subsequent_indent=other, break_long_words=False, break_on_hyphens=False)
+
+
+def rendered(rows: list[dict[str, Any]]) -> str:
+    """Return the page's table of numbers, what was done and seen in each row, and what the rows were seen on."""
+    lines = [cells(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(HEAD, *lines, strict=True)]
+    table = [
+        "| " + " | ".join(name.ljust(width) for name, width in zip(HEAD, widths, strict=True)) + " |",
+        "|" + "|".join("-" * (width + 1) + (":" if number else "-") for number, width in enumerate(widths)) + "|",
+        *("| " + " | ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) + " |" for line in lines),
     ]
-    return "| " + " | ".join(str(cell) if cell is not None else "-" for cell in cells) + " |"
+    details = [
+        "\n".join([wrapped(f"**{row['name']}** {row['what']}"), "", *(wrapped(seen, "- ", "  ") for seen in row["seen"]), ""])
+        for row in rows
+    ]
+    seen_on = [
+        wrapped(f"{', '.join(row['name'] for row in rows if (row['date'], row['server']) == group)}: {', '.join(group)}", "- ", "  ")
+        for group in dict.fromkeys((row["date"], row["server"]) for row in rows)
+    ]
+    return "\n".join([*table, "", "## What was done, and what an operator saw", "", *details, "## Seen on", "", *seen_on])
+
+
+def write_page(rows: list[dict[str, Any]]) -> None:
+    """Put the rows between the page's two marks."""
+    text = PAGE.read_text()
+    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}\n{rendered(rows)}\n{END}{after}")
 
 
 def add(row: dict[str, Any]) -> None:
     """Print a row, and keep it if that was asked for."""
     row = {**row, "date": time.strftime("%Y-%m-%d", time.gmtime()), "server": server()}
-    print(f"{line(row)} {row['server']}", file=sys.__stderr__, flush=True)
+    numbers = ", ".join(f"{value} {name}" for name, value in zip(HEAD[1:], cells(row)[1:], strict=True))
+    print(
+        "\n".join([f"{row['name']} {row['what']}: {numbers}", *(f"  {seen}" for seen in row["seen"]), f"  {row['server']}"]),
+        file=sys.__stderr__,
+        flush=True,
+    )
     if os.environ.get("KEEP_FAULTS") != "1":
         return
     rows = {each["name"]: each for each in (json.loads(FILE.read_text()) if FILE.exists() else [])}
     rows[row["name"]] = row
     ordered = sorted(rows.values(), key=lambda each: int(each["name"][1:]))
     FILE.write_text(json.dumps(ordered, indent=1) + "\n")
-    seen_on = "\n".join(
-        f"- {', '.join(each['name'] for each in ordered if (each['date'], each['server']) == group)}: {group[0]}, {group[1]}"
-        for group in dict.fromkeys((each["date"], each["server"]) for each in ordered)
-    )
-    body = "\n".join([HEAD, "|" + "---|" * HEAD.count(" | ") + "---|", *map(line, ordered), "", "Seen on", seen_on])
-    text = PAGE.read_text()
-    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}")
+    write_page(ordered)
+
+
+if __name__ == "__main__":
+    write_page(json.loads(FILE.read_text()))
