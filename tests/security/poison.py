@@ -46,7 +46,9 @@ class Sent(NamedTuple):
 def good(run: str, sequence: int, payload: bytes | None = None) -> Sent:
     """Return an image that nobody has labelled: stored and classified, never counted."""
     payload = random.Random(sequence).randbytes(IMAGE_BYTES) if payload is None else payload
-    image = Image(PRODUCER_ID, run, sequence, None, time.time_ns() // 1000, payload)
+    image = Image(
+        producer_id=PRODUCER_ID, run=run, sequence=sequence, actual_value=None, captured_at=time.time_ns() // 1000, payload=payload
+    )
     key, value, headers = encode_image(image)
     return Sent("a good image", "", key, value, tuple(headers))
 
