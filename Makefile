@@ -65,7 +65,7 @@ lab-down: ## remove the lab; packages and downloads stay
 	rm -rf inventory/lab/secrets .lab
 
 drill: .venv/.complete ## kill the broker and a DB consumer in mid-run, then verify (on the lab)
-	.venv/bin/pytest tests/test_5_drill.py
+	.venv/bin/pytest tests/drill.py
 
 bench: .venv/.complete ## measure on the lab: BENCH=latency (none lists them), KEEP=1 writes it into docs/performance.md
 	PYTHONPATH=vm_apps/src .venv/bin/python -m benchmarks $(if $(KEEP),--keep) $(BENCH)
@@ -79,7 +79,7 @@ test-security: .venv/.complete ## what must be refused, tried on the running lab
 test-fast: .venv/.complete ## unit tests: no VM, no root
 	.venv/bin/pytest -q -n 2 --dist loadfile
 
-test: .venv/.complete ## everything: lint, unit, molecule of every role, the lab end to end, the drill, faults, refusals
+test: .venv/.complete ## everything: lint, unit, molecule of every role, the lab end to end, faults, refusals
 	.venv/bin/python lab/doctor
 	.venv/bin/pytest --capture=sys --durations=0 --durations-min=5 tests/test_*.py
 

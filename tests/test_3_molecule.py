@@ -1,4 +1,4 @@
-"""Phase 3: each role on a VM of its own: check on a blank machine, converge, a second run without a change, and what the VM then does."""
+"""Phase 3: each role on a VM of its own, from a blank machine to what the VM then does."""
 
 from __future__ import annotations
 

@@ -124,15 +124,11 @@ def test_a_second_run_of_site_changes_nothing(lab: str, command: Command) -> Non
     assert re.findall(r"changed=(\d+)", recap) == ["0"] * 4, recap
 
 
-def test_sending_the_whole_run_again_changes_nothing(command: Command, database: Callable[[], dict[str, object]]) -> None:
+def test_sending_and_reading_everything_again_changes_nothing(
+    command: Command, ssh: Ssh, database: Callable[[], dict[str, object]]
+) -> None:
     before = database()
     command(*PLAY, "playbooks/run.yml", "-e", "images=2000", "-e", "run=first")
-    drained_and_verified(command)
-    assert database() == before
-
-
-def test_reading_everything_again_changes_nothing(command: Command, ssh: Ssh, database: Callable[[], dict[str, object]]) -> None:
-    before = database()
     units = {"vm2": "quartet-db-consumer@images quartet-db-consumer@inferences", "vm4": "quartet-inference"}
     for machine, names in units.items():
         ssh(machine, f"systemctl stop {names}")
@@ -241,7 +237,8 @@ def test_real_cifar10_images_are_classified_well(
 ) -> None:
     folder = Path(tmp_path_factory.mktemp("cifar10"))
     command(sys.executable, str(SHARED / "data/make_cifar10.py"), str(folder))
-    command(*PLAY, "site.yml", "-e", f"quartet_dataset=cifar10 quartet_dataset_source={folder} quartet_run=cifar", seconds=900)
+    dataset = f"quartet_dataset=cifar10 quartet_dataset_source={folder} quartet_run=cifar"
+    command(*PLAY, "site.yml", "--limit=vm3", "-e", dataset, seconds=900)
     drained_and_verified(command)
     right = database()["right"]
     assert isinstance(right, dict)

@@ -1,4 +1,4 @@
-"""Phase 5: `make drill`. The broker and a DB consumer are killed in mid-run; afterwards every rule of `verify` holds."""
+"""`make drill`. The broker and a DB consumer are killed in mid-run; afterwards every rule of `verify` holds."""
 
 from __future__ import annotations
 

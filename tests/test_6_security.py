@@ -1,4 +1,4 @@
-"""Phase 7: `make test-security` on the lab, as a user runs it. What it tried, and what refused it, is printed at the end."""
+"""Phase 6: `make test-security` on the lab, as a user runs it. What it tried, and what refused it, is printed at the end."""
 
 from __future__ import annotations
 

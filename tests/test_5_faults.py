@@ -1,4 +1,4 @@
-"""Phase 6: the shorter rows of `make test-faults`, judged by the ledger's eight rules. `make test-faults` runs all of them."""
+"""Phase 5: the shorter rows of `make test-faults`, judged by the ledger's eight rules. `make test-faults` runs all of them."""
 
 from __future__ import annotations
 
