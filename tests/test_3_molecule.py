@@ -21,7 +21,6 @@ ORDER = [
     "firewall",
     "spark",
     "app",
-    "producer",
     "db_consumer",
     "inference",
     "spark_jobs",
