@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from quartet.contracts.causes import Cause, ContractError
 from quartet.contracts.dead_letter import DeadLetter, decode_dead_letter, encode_dead_letter
@@ -18,7 +18,6 @@ from quartet.contracts.inference import Inference, decode_inference, encode_infe
 from quartet.contracts.labels import LABELS
 
 # Whether a record is right does not depend on how busy the machine is.
-untimed = settings(deadline=None)
 
 CORPUS = json.loads((Path(__file__).parent / "corpus/records.json").read_text())
 labels = st.sampled_from(LABELS)
@@ -46,7 +45,6 @@ def test_the_corpus_is_judged_as_it_says(row: dict[str, Any]) -> None:
     assert refused.value.cause == row["cause"], refused.value
 
 
-@untimed
 @given(
     st.builds(
         Image,
@@ -63,7 +61,6 @@ def test_an_image_survives_the_wire(image: Image) -> None:
     assert decode_image(key, value, headers) == image
 
 
-@untimed
 @given(st.integers(1, 2**31 - 1), runs, st.integers(0, 10**12 - 1), labels, st.none() | labels, st.floats(0, 1), times)
 def test_an_inference_survives_the_wire(producer: int, run: str, sequence: int, said: str, true: str | None, sure: float, at: int) -> None:
     inference = Inference(
@@ -81,7 +78,6 @@ def test_an_inference_survives_the_wire(producer: int, run: str, sequence: int, 
     assert decode_inference(*encode_inference(inference)) == inference
 
 
-@untimed
 @given(
     st.none() | st.binary(max_size=64),
     st.none() | st.binary(max_size=4000),
@@ -96,7 +92,6 @@ def test_no_image_record_does_anything_but_decode_or_be_refused(
         assert error.cause in Cause
 
 
-@untimed
 @given(st.none() | st.binary(max_size=64), st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 def test_no_inference_record_does_anything_but_decode_or_be_refused(key: bytes | None, value: bytes) -> None:
     try:
@@ -105,7 +100,6 @@ def test_no_inference_record_does_anything_but_decode_or_be_refused(key: bytes |
         assert error.cause in Cause
 
 
-@untimed
 @given(
     st.none() | st.binary(max_size=64),
     st.none() | st.binary(max_size=200),

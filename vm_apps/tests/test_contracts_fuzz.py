@@ -35,7 +35,7 @@ GOOD = {
     "captured_at": 1,
     "inferred_at": 2,
 }
-budget = settings(derandomize=True, max_examples=300, deadline=None)
+budget = settings(derandomize=True, max_examples=300)
 texts = st.text(st.characters(exclude_categories=()), max_size=20)
 numbers = st.integers() | st.sampled_from([2**31, 2**63, 10**12, 10**400, -(10**30)]) | st.floats()
 scalars = st.none() | st.booleans() | numbers | texts

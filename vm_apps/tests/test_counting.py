@@ -12,7 +12,6 @@ sequences = st.one_of(st.integers(0, 300), st.integers(CHUNK_BITS - 5, CHUNK_BIT
 blocks = st.tuples(st.integers(0, 4), st.integers(0, 4)).map(lambda b: range(b[0] * CHUNK_BITS // 2, (b[0] + b[1]) * CHUNK_BITS // 2))
 
 
-@settings(deadline=None)
 @given(st.lists(sequences))
 def test_the_set_behaves_like_a_set(added):
     seen, plain = SeenSequences(), set()
@@ -26,7 +25,7 @@ def test_the_set_behaves_like_a_set(added):
     assert SeenSequences.from_bytes(seen.to_bytes()) == seen
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(blocks, max_size=3), st.integers(0, 9))
 @example([range(0, CHUNK_BITS), range(2 * CHUNK_BITS, 3 * CHUNK_BITS), range(CHUNK_BITS, 2 * CHUNK_BITS)], 0)
 def test_full_chunks_collapse(added, seed):

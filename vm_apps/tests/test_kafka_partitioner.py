@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner import default
 from quartet.contracts.ids import image_id
 from quartet.kafka.partitioner import KeyPartitioner, murmur2
 
 # Whether a record is right does not depend on how busy the machine is.
-untimed = settings(deadline=None)
 
 
 class Cluster:
@@ -28,7 +27,6 @@ class Cluster:
     available_partitions_for_topic = partitions_for_topic
 
 
-@untimed
 @given(st.binary(max_size=40), st.integers(1, 30))
 def test_a_key_has_the_partition_that_kafka_python_gives_it(key: bytes, partitions: int) -> None:
     assert murmur2(key) == default.murmur2(key)

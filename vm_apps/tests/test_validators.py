@@ -22,7 +22,7 @@ from quartet.db_consumer.documents import ImageDocuments, InferenceDocuments
 
 SCHEMAS = Path(__file__).parents[2] / "roles/mongodb/files/schemas"
 ORIGIN = {"topic": "images", "topic_id": "x", "partition": 0, "offset": Int64(2**62)}
-budget = settings(derandomize=True, max_examples=100, deadline=None)
+budget = settings(derandomize=True, max_examples=100)
 runs = st.from_regex(r"[a-z0-9]{1,32}", fullmatch=True)
 labels = st.sampled_from(LABELS)
 times = st.integers(0, 2**63 - 1)
