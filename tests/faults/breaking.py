@@ -29,14 +29,15 @@ def stopped(unit: str) -> Iterator[None]:
 
 
 @contextmanager
-def slowed(unit: str, quota: str) -> Iterator[None]:
-    """Let a unit, and each of its later starts, have a share of one core only."""
-    machine = machine_of(unit)
-    on(machine, f"systemctl set-property --runtime {unit} CPUQuota={quota}")
+def slow_to_start(unit: str, seconds: int) -> Iterator[None]:
+    """Let each later start of a unit wait before its server opens its port, as a long recovery does. The running server is left alone."""
+    machine, folder = machine_of(unit), f"/run/systemd/system/{unit}.service.d"
+    text = f"TimeoutStartSec=infinity\\nExecStartPre=/bin/sleep {seconds}"
+    on(machine, f"mkdir -p {folder}; printf '[Service]\\n{text}\\n' > {folder}/fault.conf; systemctl daemon-reload")
     try:
         yield
     finally:
-        on(machine, f"systemctl set-property --runtime {unit} CPUQuota=")
+        on(machine, f"rm -rf {folder}; systemctl daemon-reload")
 
 
 @contextmanager
