@@ -8,7 +8,7 @@ import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import jinja2
+from unit_template import rendered
 
 ROOT = Path(__file__).resolve().parents[2]
 PROC_DEVICES = {"nvidia": 195, "nvidiactl": 195, "nvidia-uvm": 238, "nvidia-nvswitch": 239, "nvidia-nvlink": 240, "nvidia-caps": 241}
@@ -20,11 +20,8 @@ DRIVER = "580.159.04\n"
 
 
 def unit(*, gpu: bool) -> str:
-    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(ROOT / "roles/app/templates"), trim_blocks=True, autoescape=False)
-    hardening = templates.from_string((ROOT / "roles/base/templates/hardening.j2").read_text())
-    templates.globals["lookup"] = lambda _plugin, _file, template_vars: hardening.render(template_vars)
     described = {"name": "quartet-inference", "description": "inference", "command": "quartet inference", "jit": True, "gpu": gpu}
-    return templates.get_template("app.service.j2").render(app_name="inference", app_user="quartet-inference", app_unit=described)
+    return rendered(ROOT / "roles/app/templates/app.service.j2", app_name="inference", app_user="quartet-inference", app_unit=described)
 
 
 def test_the_unit_may_open_every_device_of_the_card_and_no_other() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import jinja2
 import pytest
 import yaml
 from computed import computed
+from unit_template import rendered
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = sorted(ROOT.glob("roles/*/templates/*.service.j2"))
@@ -41,8 +41,7 @@ def with_hardening(template: Path) -> str:
 
 def hardening(**variables: list[str]) -> list[str]:
     """Return the common lines for a unit."""
-    text = jinja2.Environment(trim_blocks=True, autoescape=False).from_string(HARDENING.read_text()).render(variables)
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [line for line in rendered(HARDENING, **variables).splitlines() if line and not line.startswith("#")]
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
