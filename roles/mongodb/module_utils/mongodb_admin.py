@@ -60,5 +60,8 @@ def administrator(module: AnsibleModule) -> pymongo.MongoClient[dict[str, Any]]:
             module.fail_json(msg=f"the database does not accept the user admin with the password of the secrets folder: {error}")
         except errors.PyMongoError as error:
             if time.monotonic() > end:
-                module.fail_json(msg=f"no answer from {params['host']}:{params['port']} within {params['timeout']} s: {error}")
+                module.fail_json(
+                    msg=f"no answer from {params['host']}:{params['port']} within {params['timeout']} s: {error}. "
+                    "Where mongod's journal shows a recovery, which takes minutes after a crash, raise mongodb_health_timeout"
+                )
             time.sleep(0.5)
