@@ -18,7 +18,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 def known_variables(project: str) -> list[str]:
     """Return the variables of the playbooks' group_vars and the options of every role's entry points."""
-    names = {name for path in Path(project).glob("playbooks/group_vars/*.yml") for name in _load(path)}
+    names = {name for path in Path(project).glob("playbooks/group_vars/**/*.yml") for name in _load(path)}
     for path in Path(project).glob("roles/*/meta/argument_specs.yml"):
         names.update(option for entry in _load(path)["argument_specs"].values() for option in entry.get("options") or {})
     return sorted(names)

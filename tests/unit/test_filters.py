@@ -31,12 +31,13 @@ def test_a_vm_gets_the_rows_of_its_groups() -> None:
 def test_known_are_group_variables_and_options_of_every_entry_point(tmp_path: Path) -> None:
     for path, text in {
         "playbooks/group_vars/all.yml": "quartet_a: 1\n",
-        "playbooks/group_vars/empty.yml": "---\n",
+        "playbooks/group_vars/quartet/empty.yml": "---\n",
+        "playbooks/group_vars/quartet/parts.yml": "quartet_b: 2\n",
         "roles/one/meta/argument_specs.yml": (
             "argument_specs:\n  main:\n    options: {one_x: &x {type: str}}\n  load:\n    options: {one_x: *x, one_y: {type: str}}\n  bare: {}\n"
         ),
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    assert FILTERS["known_variables"](str(tmp_path)) == ["one_x", "one_y", "quartet_a"]
+    assert FILTERS["known_variables"](str(tmp_path)) == ["one_x", "one_y", "quartet_a", "quartet_b"]
     assert FILTERS["variable_prefixes"](str(tmp_path)) == ["quartet", "one"]

@@ -119,7 +119,7 @@ def test_redrive_sends_one_cause_of_one_topic_as_a_user_that_may_write(
 
 TOPICS = {
     row["name"]: int(row["config"].split("'max.message.bytes': '")[1].split("'")[0])
-    for row in yaml.safe_load((Path(__file__).parents[2] / "playbooks/group_vars/quartet.yml").read_text())["kafka_topics"]
+    for row in yaml.safe_load((Path(__file__).parents[2] / "playbooks/group_vars/quartet/kafka.yml").read_text())["kafka_topics"]
 }
 LARGEST_REFUSED = TOPICS["{{ quartet_image_topic }}"]
 LARGEST_LETTER = TOPICS["{{ quartet_dead_letter_topic }}"]

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "verify": ("quartet.audit.verify", "recount everything and compare"),
     "report": ("quartet.audit.report.command", "make the report"),
     "trace": ("quartet.audit.trace", "follow one image"),
+    "health": ("quartet.runtime.health", "wait until units do their work"),
     "status": ("quartet.audit.status", "show lags, counts and versions"),
 }
 
