@@ -28,7 +28,12 @@ def computed(inventory: str, expression: str, *arguments: str) -> dict[str, Any]
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"},
+        env={
+            **os.environ,
+            "ANSIBLE_FILTER_PLUGINS": ":".join(map(str, ROOT.glob("roles/*/filter_plugins"))),
+            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        },
     )
     assert result.returncode == 0, result.stdout + result.stderr
     (task,) = json.loads(result.stdout)["plays"][0]["tasks"]

@@ -27,7 +27,7 @@ def test_mypy(command: Command) -> None:
     command(
         "mypy",
         "playbooks/filter_plugins",
-        *sorted(str(path) for kind in ("library", "module_utils") for path in ROOT.glob(f"roles/*/{kind}")),
+        *sorted(str(path) for kind in ("library", "module_utils", "filter_plugins") for path in ROOT.glob(f"roles/*/{kind}")),
     )
 
 

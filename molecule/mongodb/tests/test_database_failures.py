@@ -52,7 +52,7 @@ def start():
 
 def test_a_wrong_password_is_named_and_not_shown(start):
     output = start(mongodb_admin_password=CANARY)
-    assert 'mol-mongodb: the task "Lay out databases, roles and users" failed.' in output
+    assert 'mol-mongodb: the task "Reconcile collections, roles and users" failed.' in output
     assert "the database does not accept the user admin with the password of the secrets folder" in output
     assert JOURNAL in output
     assert CANARY not in output
