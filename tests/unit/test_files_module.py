@@ -41,6 +41,15 @@ def test_makes_what_is_missing_and_then_nothing(files: Any, tmp_path: Path) -> N
     assert (again["changed"], again["paths"]) == (False, [])
 
 
+def test_folders_above_are_readable_whatever_the_umask_is(files: Any, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        files({"path": f"{tmp_path}/a/b/c", "state": "directory"})
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b", "a/b/c")] == [0o755] * 3
+
+
 def test_check_mode_says_it_and_changes_nothing(files: Any, tmp_path: Path) -> None:
     rows = [{**row, "owner": "nobody-yet"} for row in rows_of(tmp_path)]
     result = files(*rows, check=True)

@@ -78,6 +78,15 @@ def test_a_unit_can_go_without_a_directive() -> None:
     assert [line for line in everything if line not in some] == ["PrivateUsers=true", "RemoveIPC=true"]
 
 
+def test_mongod_reads_a_key_that_its_group_cannot() -> None:
+    """The server refuses another one, and systemd 255 and newer hand over credentials as 0440."""
+    key = "/run/mongod/keyfile"
+    assert yaml.safe_load((ROOT / "roles/mongodb/vars/main.yml").read_text())["_mongodb_keyfile"] == key
+    unit = (ROOT / "roles/mongodb/templates/mongod.service.j2").read_text()
+    assert "ExecStartPre=/usr/bin/install --mode=0400 ${CREDENTIALS_DIRECTORY}/mongodb-keyfile {{ _mongodb_keyfile }}" in unit
+    assert "keyFile: {{ _mongodb_keyfile }}" in (ROOT / "roles/mongodb/templates/mongod.conf.j2").read_text()
+
+
 def test_no_unit_is_forgotten() -> None:
     assert {path.name for path in TEMPLATES} == NAMES.keys()
     assert len(NAMES["app.service.j2"]) == 3

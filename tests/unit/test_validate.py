@@ -67,7 +67,7 @@ def test_a_removed_variable_is_refused_by_its_successor(inventory: Path) -> None
     assert "Removed variables: quartet_image_queue is now quartet_image_topic, rabbit_port is now kafka_client_port." in message(result)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "localhost", "0.0.0.0"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost", "0.0.0.0", "2001:db8::7"])
 def test_an_address_that_other_vms_cannot_use_is_refused(inventory: Path, address: str) -> None:
     change_hosts(inventory, lambda quartet: quartet["hosts"]["quartet1"].update(quartet_address=address))
     result = validate(inventory)

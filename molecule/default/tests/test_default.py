@@ -37,6 +37,12 @@ print(json.dumps({
 """
 
 
+def test_the_image_is_a_hardened_one(host):
+    assert host.check_output("umask") == "0077"
+    assert "noexec" in host.check_output("findmnt --noheadings --output OPTIONS /tmp")
+    assert host.file("/etc/pip.conf").content_string == "[global]\ntimeout = 77\n"
+
+
 @pytest.mark.parametrize("unit", UNITS)
 def test_unit_is_active(host, unit):
     service = host.service(f"{unit}.service")

@@ -69,7 +69,7 @@ def test_the_configuration_has_no_hole(host):
     assert config["net"]["bindIp"] == "10.77.0.106"
     assert "zlib" not in config["net"]["compression"]["compressors"]
     assert config["security"]["authorization"] == "enabled"
-    assert config["security"]["keyFile"] == "/run/credentials/mongod.service/mongodb-keyfile"
+    assert config["security"]["keyFile"] == "/run/mongod/keyfile"
     assert config["security"]["javascriptEnabled"] is False
     assert config["replication"]["replSetName"] == "quartet"
     assert config["setParameter"] == {
@@ -83,6 +83,8 @@ def test_the_members_key_is_roots_alone(host):
     key = host.file("/etc/quartet/secrets/mongodb-keyfile")
     assert (key.user, key.mode) == ("root", 0o600)
     assert len(key.content_string.strip()) == 756
+    copy = host.file("/run/mongod/keyfile")
+    assert (copy.user, copy.mode) == ("mongodb", 0o400)
 
 
 def test_it_is_the_primary_of_its_replica_set(ask):

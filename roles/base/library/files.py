@@ -144,6 +144,8 @@ MAKERS = {"file": make_file, "directory": make_directory, "link": make_link}
 
 def main() -> None:
     """Bring about one row after the other."""
+    # Folders above a row's are made as well, and root's umask may hide them from those who need them.
+    os.umask(0o022)
     options = {"rows": {"type": "list", "elements": "dict", "options": ROW, "required_if": NEEDS, "required": True}}
     # Without no_log Ansible would write every file's content to the VM's journal.
     module = AnsibleModule(options, supports_check_mode=True, no_log=True)
