@@ -5,7 +5,7 @@ from __future__ import annotations
 from phases import ROOT, Command
 
 SHELL = ["lab/box", "lab/network", "lab/machine-up", "lab/machine-down", "lab/setup-host", ".ci/run"]
-PYTHON = ["vm_apps", "spark", "tests", "molecule", "lab/cache", "lab/doctor", "playbooks/filter_plugins", "roles", "benchmarks"]
+PYTHON = ["vm_apps", "spark", "tests", "molecule", "lab/cache", "lab/doctor", "playbooks/callback_plugins", "playbooks/filter_plugins", "roles", "benchmarks"]
 
 
 def test_ansible_lint(command: Command) -> None:
@@ -26,6 +26,7 @@ def test_mypy(command: Command) -> None:
         command("mypy", folder)
     command(
         "mypy",
+        "playbooks/callback_plugins",
         "playbooks/filter_plugins",
         *sorted(str(path) for kind in ("library", "module_utils", "filter_plugins") for path in ROOT.glob(f"roles/*/{kind}")),
     )
