@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import pickle
 import tarfile
 from pathlib import Path
@@ -123,6 +125,50 @@ def test_a_folder_of_ones_own_images(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_a_data_set_is_refused(tmp_path: Path, make: object, words: str) -> None:
     make(tmp_path)  # type: ignore[operator]
     with pytest.raises(QuartetError, match=words):
+        open_dataset(Dataset(kind="folder", path=str(tmp_path)), "test", 1)
+
+
+def test_hidden_files_and_folders_are_skipped(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    (tmp_path / ".git").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "cat/1.png")
+    before = open_dataset(Dataset(kind="folder", path=str(tmp_path)), "test", 1).digest
+    (tmp_path / "cat/._1.png").write_bytes(b"what macOS leaves beside a file")
+    (tmp_path / "cat/.directory.png").mkdir()
+    images = open_dataset(Dataset(kind="folder", path=str(tmp_path)), "test", 1)
+    assert (len(images), images.digest) == (1, before)
+
+
+@pytest.mark.parametrize("name", ["1.JPG", "1.Jpeg", "1.PNG"])
+def test_extensions_count_in_any_case(tmp_path: Path, name: str) -> None:
+    (tmp_path / "cat").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "cat" / name)
+    assert len(open_dataset(Dataset(kind="folder", path=str(tmp_path)), "test", 1)) == 1
+
+
+def test_a_folder_with_the_name_of_an_image_is_none(tmp_path: Path) -> None:
+    (tmp_path / "cat/1.png").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "cat/2.png")
+    assert len(open_dataset(Dataset(kind="folder", path=str(tmp_path)), "test", 1)) == 1
+
+
+def test_a_name_need_not_be_utf8(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "cat/1.png")
+    (tmp_path / "cat/1.png").rename(tmp_path / "cat" / os.fsdecode(b"\xff.png"))
+    assert len(open_dataset(Dataset(kind="folder", path=str(tmp_path)), "test", 1)) == 1
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cat").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "cat/1.png")
+
+    def refuse(file: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+
+    # root may read everything, so its mode would not do
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(QuartetError, match=r"1\.png cannot be read: Permission denied"):
         open_dataset(Dataset(kind="folder", path=str(tmp_path)), "test", 1)
 
 
