@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from computed import computed
+from quartet.runtime.errors import ExitCode
 from unit_template import rendered
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +86,15 @@ def test_mongod_reads_a_key_that_its_group_cannot() -> None:
     unit = (ROOT / "roles/mongodb/templates/mongod.service.j2").read_text()
     assert "ExecStartPre=/usr/bin/install --mode=0400 ${CREDENTIALS_DIRECTORY}/mongodb-keyfile {{ _mongodb_keyfile }}" in unit
     assert "keyFile: {{ _mongodb_keyfile }}" in (ROOT / "roles/mongodb/templates/mongod.conf.j2").read_text()
+
+
+def test_the_stream_is_not_restarted_where_only_the_operator_helps() -> None:
+    template = ROOT / "roles/spark_jobs/templates/job.service.j2"
+    lines = rendered(
+        template, job="stream", spark_jobs_checkpoint_directory="/x/y", spark_jobs_driver_memory_max="1G", _spark_jobs_state="/x"
+    )
+    assert "Restart=always" in lines
+    assert f"RestartPreventExitStatus={ExitCode.INPUT:d} {ExitCode.CONFIGURATION:d}\n" in lines
 
 
 def test_no_unit_is_forgotten() -> None:

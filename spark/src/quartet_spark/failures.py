@@ -5,6 +5,9 @@ from __future__ import annotations
 from quartet.runtime.errors import ExitCode, QuartetError
 
 _CREDENTIALS = ("SaslAuthenticationException", "TopicAuthorizationException", "GroupAuthorizationException")
+# What Spark says of a file of the checkpoint that it cannot make sense of
+_DAMAGED_CHECKPOINT = "Failed to read log file"
+_REBUILD = "order a stream_rebuild (site.yml -e quartet_stream_rebuild=true), which counts again from the earliest offset"
 _DATA_LOST = ("failOnDataLoss", "KAFKA_DATA_LOSS", "OffsetOutOfRangeException", "some data may have been missed")
 
 
@@ -23,7 +26,14 @@ def verdict(text: str, cause: BaseException | None) -> QuartetError | None:
     if any(name in text for name in _DATA_LOST):
         message = "records of the topic were deleted before they were counted, or the topic was made anew"
         return QuartetError(ExitCode.DATA_LOST, f"{message}; a stream_rebuild counts what is there: {short(text)}")
+    if _DAMAGED_CHECKPOINT in text:
+        return refusal(f"Spark cannot read its checkpoint, as after a power loss: {short(text)}")
     return None
+
+
+def refusal(reason: str) -> QuartetError:
+    """Return the error for results that the checkpoint does not explain: going on would show wrong counts."""
+    return QuartetError(ExitCode.INPUT, f"{reason}; {_REBUILD}")
 
 
 def short(text: str) -> str:

@@ -124,11 +124,12 @@ class Stream:
             self._results.clear()
             shutil.rmtree(settings.checkpoint_directory, ignore_errors=True)
             order.unlink()
+        checkpoint.refuse_empty_files(settings.checkpoint_directory)
         models = self._results.models()
         if models and not checkpoint.is_begun(settings.checkpoint_directory):
-            raise refusal(f"there are results, but no checkpoint in {settings.checkpoint_directory}")
+            raise failures.refusal(f"there are results, but no checkpoint in {settings.checkpoint_directory}")
         if models - {settings.model}:
-            raise refusal(f"the results are of model {', '.join(sorted(models))}, the settings name {settings.model}")
+            raise failures.refusal(f"the results are of model {', '.join(sorted(models))}, the settings name {settings.model}")
         self._totals = {}
         batch = checkpoint.last_committed(settings.checkpoint_directory)
         if batch is not None:
@@ -176,12 +177,6 @@ class Stream:
         batch = "-" if self._batch is None else self._batch
         line = f"batch {batch}: {incorrect} of {total} incorrect, {len(self._totals)} producers"
         self._service.status(line if still < 30 else f"{line}; no batch ended for {still:.0f} s (is a worker there?)")
-
-
-def refusal(reason: str) -> QuartetError:
-    """Return the error for results that the checkpoint does not explain: going on would show wrong counts."""
-    remedy = "order a stream_rebuild (site.yml -e quartet_stream_rebuild=true), which counts anew from the earliest offset"
-    return QuartetError(ExitCode.INPUT, f"{reason}; {remedy}")
 
 
 def counting(source: DataFrame, model: str, cores: int) -> DataFrame:
