@@ -22,22 +22,22 @@ Identifier: [id = 4fc1, runId = 014a]
     ],
 )
 def test_what_waiting_does_not_fix_ends_the_job(text: str, code: ExitCode) -> None:
-    verdict = failures.verdict(text, None)
+    verdict = failures.fatal_error(text, None)
     assert verdict is not None
     assert verdict.code is code
 
 
 def test_an_unreadable_checkpoint_names_the_file_the_cause_and_the_remedy() -> None:
-    verdict = str(failures.verdict(UNREADABLE, None))
+    verdict = str(failures.fatal_error(UNREADABLE, None))
     for word in ("/stream/checkpoint/commits/2", "power loss", "quartet_stream_rebuild=true"):
         assert word in verdict
 
 
 def test_what_the_driver_raised_goes_first() -> None:
-    reason = failures.refusal("another")
-    assert failures.verdict(UNREADABLE, reason) is reason
+    reason = failures.inconsistent_results("another")
+    assert failures.fatal_error(UNREADABLE, reason) is reason
 
 
 def test_what_passes_by_itself_is_waited_for() -> None:
-    assert failures.verdict("java.net.ConnectException: Connection refused", None) is None
-    assert failures.verdict("the query ended", Unavailable("mongodb", "no answer")) is None
+    assert failures.fatal_error("java.net.ConnectException: Connection refused", None) is None
+    assert failures.fatal_error("the query ended", Unavailable("mongodb", "no answer")) is None

@@ -1,4 +1,4 @@
-"""A Python worker has nothing of Quartet but the archive: what is in it must be enough."""
+"""The archive is all of Quartet that a Python worker of Spark has, so it must be sufficient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spark's filter of the topic is judged by the golden corpus that judges the Python check."""
+"""Spark's filter of the topic, tested with the same golden corpus as the Python validation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def frame(rows: list[dict[str, Any]]) -> Any:
     )
 
 
-def test_exactly_the_good_records_pass() -> None:
+def test_exactly_the_valid_records_pass() -> None:
     good = [offset for offset, row in enumerate(ROWS) if row["valid"]]
     kept = records.decode_frame(frame(ROWS), MODEL)
     assert kept["offset"].tolist() == good

@@ -11,7 +11,7 @@ from quartet_spark import results_files
 COUNTS = {102: Totals(total=1000, incorrect=808), 101: Totals(total=1000, incorrect=1)}
 
 
-def test_the_table_has_a_line_a_producer(tmp_path: Path) -> None:
+def test_the_csv_has_one_line_per_producer(tmp_path: Path) -> None:
     file = results_files.write_csv(tmp_path, COUNTS, "0123456789ab")
     assert list(csv.reader(file.read_text().splitlines())) == [
         ["producer_id", "incorrect_count", "total_count", "model"],

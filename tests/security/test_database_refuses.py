@@ -37,7 +37,7 @@ for name, options in logins.items():
     client.close()
 try:
     settings = MongoDB(hosts=[order["mongodb"]], user="db_consumer", ca_file=order["ca"])
-    with mongodb_client.translated():
+    with mongodb_client.translate_errors():
         mongodb_client.connect(settings, "wrong", app="sec").admin.command("ping")
     answer["quartet"] = [0, ""]
 except QuartetError as error:

@@ -135,7 +135,7 @@ def kafka(address, ca):
 def mongodb(address, ca):
     settings = MongoDB(hosts=[address], user="db_consumer", ca_file=ca)
     def ping():
-        with mongodb_client.translated():
+        with mongodb_client.translate_errors():
             mongodb_client.connect(settings, pathlib.Path(order["mongodb_password"]).read_text().strip(), app="sec").admin.command("ping")
     return outcome(ping)
 

@@ -1,4 +1,4 @@
-"""A broker and a database in memory, which fail where a test says, to try the worker with."""
+"""An in-memory broker and database that fail where a test says, for tests of the worker."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from quartet.mongodb.document_store import Written
+from quartet.mongodb.document_store import InsertResult
 from quartet.runtime.errors import Unavailable
 from quartet.runtime.records import Partition, Record
 
@@ -26,25 +26,25 @@ class MemoryRecord:
 
 
 class Crash(BaseException):
-    """The process dies here: nothing after it happens."""
+    """The process dies here: nothing after this point runs."""
 
 
 class Rebalance(Exception):
-    """Everything is taken away here and given back: what is not committed comes again."""
+    """All partitions are revoked here and assigned again: uncommitted records are read again."""
 
 
 @dataclass
 class Faults:
-    """Where to fail: names of points, each with what is raised when it is passed the next time."""
+    """Where to fail: for each named point the errors to raise when it is passed."""
 
     due: dict[str, list[BaseException]] = field(default_factory=lambda: defaultdict(list))
 
     def at(self, point: str, *errors: BaseException) -> None:
-        """Raise these, one each time, when the point is passed."""
+        """Raise these errors, one per pass of the point."""
         self.due[point].extend(errors)
 
     def pass_point(self, point: str) -> None:
-        """Raise what is due."""
+        """Raise the next error of the point, if any."""
         if self.due[point]:
             raise self.due[point].pop(0)
 
@@ -78,27 +78,27 @@ class MemorySource:
         self._paused = False
         self.polls_while_paused = 0
 
-    def on_revoke(self, forget: Callable[[], None]) -> None:
-        """Keep it for a rebalance."""
-        self._forget = forget
+    def on_revoke(self, discard: Callable[[], None]) -> None:
+        """Store the callback for a rebalance."""
+        self._discard = discard
 
     def _committed(self) -> dict[int, int]:
         return {number: self._log.committed.get(Partition(self.topic, number), 0) for number in self._log.records}
 
-    def poll(self, seconds: float, most: int) -> list[Record]:
+    def poll(self, seconds: float, max_records: int) -> list[Record]:
         """Return the next records."""
         self._faults.pass_point("poll")
         try:
             self._faults.pass_point("rebalance")
         except Rebalance:
-            self._forget()
+            self._discard()
             self._position = self._committed()
         if self._paused:
             self.polls_while_paused += 1
             return []
         found: list[Record] = []
         for number, log in self._log.records.items():
-            take = log[self._position[number] :][: most - len(found)]
+            take = log[self._position[number] :][: max_records - len(found)]
             self._position[number] += len(take)
             found += take  # type: ignore[arg-type]
         return found
@@ -108,11 +108,11 @@ class MemorySource:
         return True
 
     def topic_exists(self) -> bool:
-        """It does."""
+        """The topic exists."""
         return True
 
     def backlog(self) -> int | None:
-        """Return what is left."""
+        """Return the number of unread records."""
         return sum(len(log) - self._position[number] for number, log in self._log.records.items())
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
@@ -122,7 +122,7 @@ class MemorySource:
         self._faults.pass_point("after commit")
 
     def rewind(self, offsets: Mapping[Partition, int]) -> None:
-        """Go back."""
+        """Set the position back."""
         for partition, offset in offsets.items():
             self._position[partition.partition] = offset
 
@@ -146,8 +146,8 @@ class MemoryStore:
         self.refuse: Callable[[Mapping[str, Any]], str | None] = lambda document: None
         self._faults = faults
 
-    def add_missing(self, documents: Sequence[Mapping[str, Any]]) -> Written:
-        """Add what is missing; a fault at "half written" leaves a part."""
+    def insert_missing(self, documents: Sequence[Mapping[str, Any]]) -> InsertResult:
+        """Insert missing documents; a fault at "half written" leaves a part of them."""
         self._faults.pass_point("before write")
         added, refused = set(), {}
         for at, document in enumerate(documents):
@@ -159,7 +159,7 @@ class MemoryStore:
                 self.documents[document["_id"]] = dict(document)
                 added.add(at)
         self._faults.pass_point("after write")
-        return Written(frozenset(added), frozenset(range(len(documents))) - added - refused.keys(), refused)
+        return InsertResult(frozenset(added), frozenset(range(len(documents))) - added - refused.keys(), refused)
 
     def values(self, ids: Sequence[str], name: str) -> dict[str, Any]:
         """Return a field of some documents."""
@@ -167,7 +167,7 @@ class MemoryStore:
 
 
 class MemoryProducer:
-    """Takes records at once, or fails: what dead letters and inferences are sent with."""
+    """A producer of dead letters or inferences that takes records at once, or fails."""
 
     def __init__(self, faults: Faults) -> None:
         self.sent: list[tuple[str, bytes, bytes]] = []
@@ -208,7 +208,7 @@ class MemoryHost:
         assert self._beats < 5_000, f"never done: {self.lines[-3:]}"
         return self._until()
 
-    def alive(self) -> None:
+    def feed_watchdog(self) -> None:
         """Feed no watchdog."""
 
     def status(self, text: str, *, now: bool = False) -> None:
@@ -220,5 +220,5 @@ class MemoryHost:
 
 
 def away(server: str = "mongodb") -> Unavailable:
-    """Return the error of a server that is away."""
+    """Return the error of an unavailable server."""
     return Unavailable(server, "away")

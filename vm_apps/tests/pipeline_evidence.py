@@ -1,4 +1,4 @@
-"""Evidence of a small run that holds, to be spoilt by tests."""
+"""Evidence of a small run without violations, for tests to modify."""
 
 import hashlib
 from dataclasses import replace
@@ -46,7 +46,7 @@ def image(producer_id, sequence, partition, offset):
 
 
 def inference(record, offset):
-    """Producer 102's odd images are taken for dogs."""
+    """Producer 102's images with odd sequences are classified as dogs."""
     label = "dog" if record.producer_id == 102 and record.sequence % 2 else "cat"
     return InferenceRecord(
         record.id,

@@ -49,7 +49,7 @@ def test_inferences():
     assert (good[0].image_prediction, good[0].actual_value, good[0].offset) == ("dog", None, 2)
 
 
-def test_dead_letters_are_one_a_record():
+def test_there_is_one_dead_letter_per_record():
     letters = [
         DeadLetter(
             topic="images", partition=1, offset=offset, key=key, value=None, headers=(), cause=Cause.NULL_VALUE, detail="", refused_at=0
@@ -107,7 +107,7 @@ def test_what_is_no_ledger_is_refused(tmp_path, content):
 
 
 def test_a_silent_server_is_an_exit_status():
-    with pytest.raises(QuartetError) as caught, reader.reachable():
+    with pytest.raises(QuartetError) as caught, reader.exit_if_unavailable():
         raise Unavailable("kafka", "away")
     assert caught.value.code is ExitCode.UNAVAILABLE
 

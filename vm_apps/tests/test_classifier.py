@@ -46,11 +46,11 @@ def test_an_image_that_comes_alone_has_as_many_threads_as_were_found_fastest(mon
     net = full._net
     monkeypatch.setattr(full, "_net", lambda batch: (used.append((len(batch), torch.get_num_threads())), net(batch))[1])
     full.warm_up(3)
-    full.choose_threads_alone()
-    assert full.threads_alone in {1, 2}
+    full.choose_single_image_threads()
+    assert full.single_image_threads in {1, 2}
     assert {(1, 1), (1, 2), (3, 2)} <= set(used)
     used.clear()
-    full.threads_alone = 1
+    full.single_image_threads = 1
     full.classify([GREY])
     full.classify([GREY, GREY])
     assert used == [(1, 1), (2, 2)]

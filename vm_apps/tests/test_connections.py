@@ -1,4 +1,4 @@
-"""A server that cannot be used is named with its cause: TLS of every kind, a closed port, a broker that went silent."""
+"""An unusable server is reported with its cause: TLS errors, a closed port, a silent broker."""
 
 from __future__ import annotations
 

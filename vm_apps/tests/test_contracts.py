@@ -17,8 +17,6 @@ from quartet.contracts.image import Image, decode_image, encode_image
 from quartet.contracts.inference import Inference, decode_inference, encode_inference
 from quartet.contracts.labels import LABELS
 
-# Whether a record is right does not depend on how busy the machine is.
-
 CORPUS = json.loads((Path(__file__).parent / "corpus/records.json").read_text())
 labels = st.sampled_from(LABELS)
 runs = st.from_regex(r"[a-z0-9]{1,32}", fullmatch=True)

@@ -1,4 +1,4 @@
-"""Whatever comes: a record is decoded or refused with a cause, quickly, and Spark keeps exactly what the Python check keeps."""
+"""Fuzzing: every record is decoded or refused with a cause, quickly, and Spark accepts exactly what the Python validation accepts."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_full_chunks_collapse(added, seed):
     assert [again.add(s) for s in order] == [False] * len(order)
 
 
-def test_it_is_at_most_about_a_bit_an_image():
+def test_it_takes_at_most_about_one_bit_per_image():
     assert len(SeenSequences(range(1_000_000)).to_bytes()) < 600
     assert len(SeenSequences(range(0, 1_000_000, 2)).to_bytes()) < 1_000_000 / 8 * 1.01
     assert len(SeenSequences([0, 10**12 - 1]).to_bytes()) < 30

@@ -49,7 +49,7 @@ def test_batches_come_back_in_their_order_and_whole(on_gpu):
         assert [one.confidence for one in ours] == pytest.approx([one.confidence for one in reference], abs=1e-4)
 
 
-def test_what_comes_too_late_is_not_taken_for_another_batch(on_gpu):
+def test_a_late_wait_does_not_return_another_batch(on_gpu):
     waiting = [on_gpu._cuda.begin(some_images(1)) for _ in range(3)]
     with pytest.raises(RuntimeError, match="later batch"):
         waiting[0]()
@@ -65,7 +65,7 @@ def test_a_model_file_is_tried_on_the_gpu():
     assert any(torch.cuda.get_device_name() in line for line in check(SHIPPED, "cuda"))
 
 
-def test_a_few_steps_learn_on_the_gpu():
+def test_a_few_steps_train_on_the_gpu():
     labels = torch.arange(512) % 2
     images = training.Images((labels.view(-1, 1, 1, 1) * 200 + torch.randint(0, 50, (512, 3, 32, 32))).byte(), labels)
     net = training.fit(images, images, training.Recipe(epochs=3, batch_size=32, peak=0.05), "cuda", lambda epoch: None)

@@ -1,4 +1,4 @@
-"""The worker and the DB consumer's strategy, killed and cut off at every point: nothing lost, nothing twice, poison set aside."""
+"""The worker and the DB consumer's strategy, killed and disconnected at every point: nothing lost or duplicated, invalid records refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from quartet.contracts.causes import Cause
 from quartet.contracts.dead_letter import DeadLetter, decode_dead_letter
 from quartet.contracts.image import IMAGE_BYTES, Image, encode_image
 from quartet.db_consumer.documents import ImageDocuments, InferenceDocuments
-from quartet.db_consumer.store import Store
+from quartet.db_consumer.store import StoreStrategy
 from quartet.kafka.dead_letters import DeadLetterWriter
 from quartet.runtime.errors import ExitCode, QuartetError
 from quartet.runtime.records import Partition, Record
@@ -52,7 +52,7 @@ class Pipeline:
         """Run one process until everything is committed, or it dies."""
         self.host = MemoryHost(self.topic.is_drained)
         self.source = source(self.topic, self.faults)
-        strategy = Store(
+        strategy = StoreStrategy(
             self.contract,
             self.store,
             DeadLetterWriter(lambda: self.dead_letters, "dead-letters"),
@@ -144,22 +144,22 @@ def test_rebalances_under_work_lose_nothing_and_commit_everything() -> None:
     assert pipeline.topic.is_drained()
 
 
-def test_a_rebalance_while_a_batch_is_gathered_commits_nothing_that_was_forgotten() -> None:
+def test_a_rebalance_while_a_batch_is_gathered_commits_nothing_that_was_discarded() -> None:
     pipeline = Pipeline(partitions=1)
     for sequence in range(18):
         pipeline.send(image(sequence))
     commits: list[int] = []
 
     class Slow(MemorySource):
-        """Gives 4 records a poll; the fifth poll comes with a rebalance, when a batch is under way and 4 records are in hand."""
+        """Returns 4 records per poll; a rebalance occurs at the fifth poll, with one batch pending and 4 records not yet in a batch."""
 
         polls = 0
 
-        def poll(self, seconds: float, most: int) -> list[Record]:
+        def poll(self, seconds: float, max_records: int) -> list[Record]:
             self.polls += 1
             if self.polls == 5:
                 pipeline.faults.at("rebalance", Rebalance())
-            return super().poll(seconds, min(most, 4))
+            return super().poll(seconds, min(max_records, 4))
 
         def commit(self, offsets: Mapping[Partition, int]) -> None:
             commits.extend(offsets.values())
@@ -170,14 +170,14 @@ def test_a_rebalance_while_a_batch_is_gathered_commits_nothing_that_was_forgotte
     assert commits == sorted(commits)
 
 
-def test_a_record_that_comes_alone_is_stored_at_once_and_company_is_waited_for() -> None:
+def test_a_single_record_is_stored_at_once_and_after_a_batch_more_are_waited_for() -> None:
     pipeline = Pipeline(partitions=1)
     waits: list[float] = []
 
     class Noting(MemorySource):
-        def poll(self, seconds: float, most: int) -> list[Record]:
+        def poll(self, seconds: float, max_records: int) -> list[Record]:
             waits.append(seconds)
-            return super().poll(seconds, min(most, 3))
+            return super().poll(seconds, min(max_records, 3))
 
     pipeline.send(image(0))
     pipeline.run(batch_seconds=9, source=Noting)

@@ -1,4 +1,4 @@
-"""The dead-letter topic is read to its end, whatever lies in it."""
+"""The dead-letter topic is read to its end, whatever records it contains."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Reader:
         return {TopicPartition("dead-letters", 0): [self._records[self._position - 1]]}
 
 
-def test_what_is_no_dead_letter_is_named_and_the_rest_is_read() -> None:
+def test_a_record_that_is_not_a_dead_letter_is_named_and_the_rest_is_read() -> None:
     good = encode_dead_letter(LETTER)
     found = list(dead_letters.read(Reader((b"images/0/1", b"[" * 100), (None, None), good, good), "dead-letters"))
     assert [name for name, _ in found] == ["images/0/1", "(no key)", "images/3/17"]
@@ -67,7 +67,7 @@ def test_what_is_no_dead_letter_is_named_and_the_rest_is_read() -> None:
     assert found[2][1] == LETTER
 
 
-def test_what_is_printed_does_not_steer_the_terminal() -> None:
+def test_the_output_cannot_control_the_terminal() -> None:
     shown = dead_letters._printable("a\x1b[2J\ud800\nb é")
     assert shown == "a\\x1b[2J\\xd800\\x0ab é"
     shown.encode()

@@ -1,4 +1,4 @@
-"""Failpoints, armed as a unit's environment arms them, in processes that really die; and the rate of an order."""
+"""Failpoints, armed by the environment as in a unit, in real processes; and the rate of an order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_each_process_dies_at_its_second_pass_until_the_times_are_over(tmp_path:
     assert seen == [(-signal.SIGKILL, "0\n1\n"), (-signal.SIGKILL, "0\n1\n"), (0, "0\n1\n2\n")]
 
 
-def test_a_stopped_process_goes_on_when_it_is_woken(tmp_path: Path) -> None:
+def test_a_stopped_process_continues_after_sigcont(tmp_path: Path) -> None:
     assert passes(tmp_path, "after-write:stop:1") == (0, "0\n1\n2\n")
 
 
@@ -70,5 +70,5 @@ def test_an_order_may_carry_a_rate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rate", [-1, "fast", True, float("inf")])
 def test_an_order_with_another_rate_is_refused(tmp_path: Path, rate: object) -> None:
-    with pytest.raises(QuartetError, match="rate must be images a second"):
+    with pytest.raises(QuartetError, match="rate must be images per second"):
         order(tmp_path, rate=rate)

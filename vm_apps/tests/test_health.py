@@ -1,4 +1,4 @@
-"""`quartet health`: what counts as doing its work, and what is said where a unit does not."""
+"""`quartet health`: which units are healthy, and the reason if one is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports point one way and make no circle, so a room can be read without those above it; a package's `__init__` defines nothing."""
+"""Imports point one way and form no cycle, so a package can be read without those above it; a package's `__init__` defines nothing."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
-#: From the ground up. A room imports from itself and from the floors below it, not from its neighbours.
-FLOORS = (
+#: The layers of packages from the bottom up. A package imports from itself and from lower layers, not from its own layer.
+LAYERS = (
     ("runtime",),
     ("contracts",),
     ("counting", "datasets"),
@@ -21,7 +21,7 @@ FLOORS = (
     ("producer", "db_consumer", "inference", "audit"),
     ("cli",),
 )
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages}
 
 
 def imported(file: Path) -> Iterator[str]:
@@ -33,8 +33,8 @@ def imported(file: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
 
 
-def wrong(source: Path) -> Iterator[str]:
-    """Yield what breaks the plan in the package `quartet` of a source folder."""
+def violations(source: Path) -> Iterator[str]:
+    """Yield the violations of the layering in the package `quartet` of a source folder."""
     files = {".".join(file.relative_to(source).with_suffix("").parts): file for file in (source / "quartet").rglob("*.py")}
     graph = {}
     for module, file in files.items():
@@ -44,22 +44,22 @@ def wrong(source: Path) -> Iterator[str]:
             if [node for node in ast.parse(file.read_text()).body if not isinstance(node, ast.Expr)]:
                 yield f"{module} defines or imports something"
             continue
-        room = module.split(".")[1]
+        package = module.split(".")[1]
         for name in names:
             top, _, rest = name.partition(".")
             other = rest.partition(".")[0]
-            if name.startswith(".") or (top == "quartet" and other != room and FLOOR.get(other, 99) >= FLOOR[room]):
+            if name.startswith(".") or (top == "quartet" and other != package and LAYER.get(other, 99) >= LAYER[package]):
                 yield f"{module} imports {name}"
-            if room in ("contracts", "counting") and top != "quartet" and top not in sys.stdlib_module_names:
+            if package in ("contracts", "counting") and top != "quartet" and top not in sys.stdlib_module_names:
                 yield f"{module} imports {name}, which Spark's executors do not have"
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        yield f"a circle: {' -> '.join(error.args[1])}"
+        yield f"an import cycle: {' -> '.join(error.args[1])}"
 
 
 def test_imports_point_one_way() -> None:
-    assert list(wrong(SOURCE)) == []
+    assert list(violations(SOURCE)) == []
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ def test_imports_point_one_way() -> None:
         ("audit/trace.py", "from .reader import Auditor", "quartet.audit.trace imports .reader.Auditor"),
         ("counting/totals.py", "import numpy", "quartet.counting.totals imports numpy, which Spark's executors do not have"),
         ("datasets/__init__.py", "Pixels = bytes", "quartet.datasets.__init__ defines or imports something"),
-        ("inference/model.py", "from quartet.inference import model_check", "a circle: "),
+        ("inference/model.py", "from quartet.inference import model_check", "an import cycle: "),
     ],
 )
 def test_a_wrong_import_is_found(tmp_path: Path, file: str, text: str, expected: str) -> None:
     for name, content in {"inference/model_check.py": "from quartet.inference.model import read", file: text}.items():
         (tmp_path / "quartet" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "quartet" / name).write_text(content)
-    [found] = wrong(tmp_path)
+    [found] = violations(tmp_path)
     assert found.startswith(expected)

@@ -1,4 +1,4 @@
-"""The strategy of the inference consumer, with a model and a producer that are made up."""
+"""The strategy of the inference consumer, with a fake model and a fake producer."""
 
 import json
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from quartet.contracts.image import Image, encode_image
 from quartet.contracts.inference import decode_inference
 from quartet.inference import app
 from quartet.inference.model import Prediction
-from quartet.inference.strategy import Classify
+from quartet.inference.strategy import ClassifyStrategy
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 
 
@@ -69,7 +69,7 @@ class Cat:
 
 
 def strategy(producer, **more):
-    return Classify(Cat(), "0123456789ab", "inferences", lambda: producer, clock=lambda: 2000, where="here", **more)
+    return ClassifyStrategy(Cat(), "0123456789ab", "inferences", lambda: producer, clock=lambda: 2000, where="here", **more)
 
 
 def test_an_inference_goes_to_the_partition_of_its_image():
@@ -102,14 +102,14 @@ def test_bad_records_are_skipped_and_counted():
     bad.value = b"short"
     work.process([bad, record(2)]).settle()
     assert [body["sequence"] for _, _, body, _ in producer.sent] == [2]
-    assert work.describe() == "1 classified by 0123456789ab, 1 bad ones skipped on here"
+    assert work.describe() == "1 classified by 0123456789ab, 1 invalid records skipped on here"
     work.process([bad]).settle()
     assert len(producer.sent) == 1
 
 
-def test_a_large_batch_is_classified_in_chunks_with_a_sign_of_life_after_each():
+def test_a_large_batch_is_classified_in_chunks_and_the_watchdog_is_fed_after_each():
     signs = []
-    work = strategy(Producer(), alive=lambda: signs.append(1))
+    work = strategy(Producer(), feed_watchdog=lambda: signs.append(1))
     work.process([record(i) for i in range(600)])
     assert work._model.batches == [256, 256, 88]
     assert len(signs) == 3
@@ -119,7 +119,7 @@ def test_a_large_batch_is_classified_in_chunks_with_a_sign_of_life_after_each():
 def test_a_failed_send_is_unavailable_and_the_next_batch_gets_a_new_producer(stage):
     first, second = Producer(**{stage: kafka_errors.KafkaTimeoutError()}), Producer()
     left = [first, second]
-    work = Classify(Cat(), "0123456789ab", "inferences", lambda: left.pop(0))
+    work = ClassifyStrategy(Cat(), "0123456789ab", "inferences", lambda: left.pop(0))
     with pytest.raises(Unavailable):
         work.process([record(1)]).settle()
     assert first.closed

@@ -1,4 +1,4 @@
-"""The private attributes that quartet.kafka.internals uses are where it looks for them, in the kafka-python that is installed."""
+"""The private attributes that quartet.kafka.internals uses exist in the installed kafka-python."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kafka import KafkaConsumer, KafkaProducer, __version__
 from kafka import errors as kafka_errors
 from quartet.kafka import internals
 
-# A version that is told need not be asked for, so no broker is needed.
+# With a fixed api_version the client needs no broker.
 NOWHERE = {"bootstrap_servers": "127.0.0.1:1", "api_version": (3, 9)}
 
 
@@ -32,7 +32,7 @@ def producer() -> Iterator[KafkaProducer]:
 
 
 def test_kafka_python_has_not_moved_them(consumer: KafkaConsumer, producer: KafkaProducer) -> None:
-    for client, paths in ((consumer, internals.OF_A_CONSUMER), (producer, internals.OF_A_PRODUCER)):
+    for client, paths in ((consumer, internals.CONSUMER_ATTRIBUTES), (producer, internals.PRODUCER_ATTRIBUTES)):
         for path in paths:
             try:
                 attrgetter(path)(client)
@@ -42,7 +42,7 @@ def test_kafka_python_has_not_moved_them(consumer: KafkaConsumer, producer: Kafk
 
 def test_every_private_attribute_in_use_is_listed() -> None:
     text = Path(internals.__file__).read_text()
-    listed = {path.split(".")[0] for path in (*internals.OF_A_CONSUMER, *internals.OF_A_PRODUCER)}
+    listed = {path.split(".")[0] for path in (*internals.CONSUMER_ATTRIBUTES, *internals.PRODUCER_ATTRIBUTES)}
     assert set(re.findall(r"(?:consumer|producer)\.(_\w+)", text)) == listed
     for file in ("client", "group", "outbox", "dead_letters"):
         assert not re.search(r"client\._|consumer\._|producer\._", Path(internals.__file__).with_name(f"{file}.py").read_text()), file

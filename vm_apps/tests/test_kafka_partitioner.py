@@ -9,8 +9,6 @@ from kafka.partitioner import default
 from quartet.contracts.ids import image_id
 from quartet.kafka.partitioner import KeyPartitioner, murmur2
 
-# Whether a record is right does not depend on how busy the machine is.
-
 
 class Cluster:
     """Knows one topic (kafka.cluster.ClusterMetadata)."""
@@ -30,8 +28,8 @@ class Cluster:
 @given(st.binary(max_size=40), st.integers(1, 30))
 def test_a_key_has_the_partition_that_kafka_python_gives_it(key: bytes, partitions: int) -> None:
     assert murmur2(key) == default.murmur2(key)
-    words = ("images", None, key, None, None, Cluster(partitions))
-    assert KeyPartitioner().partition(*words) == default.DefaultPartitioner().partition(*words)
+    arguments = ("images", None, key, None, None, Cluster(partitions))
+    assert KeyPartitioner().partition(*arguments) == default.DefaultPartitioner().partition(*arguments)
 
 
 def test_the_hash_is_the_one_of_kafkas_own_test() -> None:

@@ -1,4 +1,4 @@
-"""Real batches that a broker accepts and kafka-python does not: read, refused with their cause, and the neighbours go on."""
+"""Real batches that a broker accepts and kafka-python does not: parsed, refused with their cause, and their neighbours processed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from quartet.contracts.causes import Cause
 from quartet.contracts.dead_letter import decode_dead_letter
 from quartet.contracts.image import IMAGE_BYTES, Image, decode_image, encode_image
 from quartet.db_consumer.documents import ImageDocuments
-from quartet.db_consumer.store import Store
+from quartet.db_consumer.store import StoreStrategy
 from quartet.kafka import batches
 from quartet.kafka.dead_letters import DeadLetterWriter
 from quartet.runtime.errors import ExitCode
@@ -35,7 +35,9 @@ def image(sequence: int, *more: tuple[str, bytes | None]) -> tuple[bytes, bytes,
     return key, value, [*headers, *more]
 
 
-def batch(*records: tuple[bytes | None, bytes | None, Headers], first: int = 0, spoil: Callable[[bytearray], None] | None = None) -> bytes:
+def batch(
+    *records: tuple[bytes | None, bytes | None, Headers], first: int = 0, corrupt: Callable[[bytearray], None] | None = None
+) -> bytes:
     """Return a batch as the broker keeps it: with its first offset, and a checksum that is right."""
     builder = MemoryRecordsBuilder(magic=2, compression_type=0, batch_size=1 << 20)
     for key, value, headers in records:
@@ -43,8 +45,8 @@ def batch(*records: tuple[bytes | None, bytes | None, Headers], first: int = 0, 
     builder.close()
     content = bytearray(builder.buffer())
     struct.pack_into(">q", content, 0, first)
-    if spoil:
-        spoil(content)
+    if corrupt:
+        corrupt(content)
         checksum = calc_crc32c(memoryview(content)[DefaultRecordBatchBuilder.ATTRIBUTES_OFFSET :])
         struct.pack_into(">I", content, DefaultRecordBatchBuilder.CRC_OFFSET, checksum)
     return bytes(content)
@@ -78,7 +80,7 @@ def test_it_becomes_a_dead_letter_and_its_neighbours_are_stored() -> None:
     faults, topic = Faults(), MemoryTopic("images", 1)
     topic.records[0] = records
     store, letters = MemoryStore(faults), MemoryProducer(faults)
-    strategy = Store(
+    strategy = StoreStrategy(
         ImageDocuments(),
         store,
         DeadLetterWriter(lambda: letters, "dead-letters"),
@@ -94,28 +96,28 @@ def test_it_becomes_a_dead_letter_and_its_neighbours_are_stored() -> None:
 
 
 def test_reserved_attributes_are_passed_over() -> None:
-    def spoil(content: bytearray) -> None:
+    def corrupt(content: bytearray) -> None:
         content[after_length(content, 0)] = 0x80
 
-    [record] = fetched(batch(image(0), spoil=spoil))
+    [record] = fetched(batch(image(0), corrupt=corrupt))
     assert decode_image(record.key, record.value, record.headers).sequence == 0
 
 
 @pytest.mark.parametrize("claimed", [10, -10, 63])
 def test_an_offset_is_the_brokers_not_the_records(claimed: int) -> None:
-    def spoil(content: bytearray) -> None:
+    def corrupt(content: bytearray) -> None:
         content[after_length(content, 2)] = (claimed << 1) ^ (claimed >> 63)
 
-    records = fetched(batch(image(0), image(1), first=7, spoil=spoil), batch(image(2), first=9))
+    records = fetched(batch(image(0), image(1), first=7, corrupt=corrupt), batch(image(2), first=9))
     assert [record.offset for record in records] == [7, 8, 9]
 
 
-def test_what_a_disk_spoiled_is_not_taken_for_a_record() -> None:
-    def spoil(content: bytearray) -> None:
+def test_a_corrupt_record_is_not_accepted() -> None:
+    def corrupt(content: bytearray) -> None:
         content[after_length(content, 3)] = 2  # the key's length
 
     with pytest.raises(CorruptRecordError):
-        fetched(batch(image(0), spoil=spoil))
+        fetched(batch(image(0), corrupt=corrupt))
 
 
 def test_good_records_are_read_as_kafka_python_reads_them() -> None:

@@ -1,4 +1,4 @@
-"""What came before the end of a connection is handed on, and then the end."""
+"""Bytes received before the end of a connection are returned, and then the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Plain:
         return sock
 
 
-def test_last_words_are_heard() -> None:
+def test_bytes_before_the_close_are_returned() -> None:
     patch_read_before_close()
     ours, theirs = socket.socketpair()
     ours.setblocking(False)

@@ -57,6 +57,6 @@ def test_another_image_under_a_sequence_is_refused(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, 101, "first", BINDING)
     ledger.reserve(0, digests(0, 5))
     ledger.reserve(0, digests(0, 7))
-    with pytest.raises(QuartetError, match="other images than when the run began"):
+    with pytest.raises(QuartetError, match="other images than when the run started"):
         ledger.reserve(3, digests(30, 35))
     assert ledger.high_water == 7

@@ -1,4 +1,4 @@
-"""What a model file must be, and what is refused before and after its bytes are parsed."""
+"""Validation of model files: what is refused before and after parsing."""
 
 import hashlib
 import json

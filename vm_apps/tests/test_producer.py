@@ -1,4 +1,4 @@
-"""The producer: what it sends, counts and writes down when Kafka fails, is silent, or the process shall stop."""
+"""The producer: what it sends, counts and records when Kafka fails, is silent, or the process is asked to stop."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Host:
         self.stopping = False
         self.lines: list[str] = []
 
-    def alive(self) -> None:
+    def feed_watchdog(self) -> None:
         pass
 
     def status(self, text: str, *, now: bool = False) -> None:
@@ -42,7 +42,7 @@ class Host:
 
 
 class Client:
-    """Takes records and settles each as `answer` says: None = acknowledged, an error = failed, "later" = not yet."""
+    """Takes records and completes each as `answer` says: None = acknowledged, an error = failed, "later" = not yet."""
 
     def __init__(self, answer: Callable[[int], object]) -> None:
         self.answer = answer
@@ -145,7 +145,7 @@ def test_no_image_is_taken_before_kafka_is_there(camera: Camera) -> None:
         return camera.clients[-1]
 
     assert camera.run(connect=connect) is ExitCode.OK
-    # the ledger's files of acknowledgements and digests are there from the start; its mark comes with the first image
+    # the ledger's files of acknowledgements and digests exist from the start; its state file is written with the first image
     assert begun == [2, 2, 2]
     assert camera.written() == ([(0, 10)], 10)
 
@@ -201,7 +201,7 @@ def test_what_failed_is_sent_again_by_a_new_client(camera: Camera) -> None:
 def test_a_client_that_gave_up_on_a_record_and_is_stuck_with_the_others_is_given_up(camera: Camera) -> None:
     answers: dict[int, Any] = {3: kafka_errors.KafkaTimeoutError("expired"), 5: "later", 8: "later"}
     assert camera.run(lambda sequence: answers.pop(sequence, None)) is ExitCode.OK
-    # What stands behind a record that is under way was not looked at yet.
+    # The records behind one that is in flight were not processed yet.
     assert [client.sent for client in camera.clients] == [list(range(10)), [3, *range(5, 10)]]
     assert camera.clients[0].closed
     assert camera.written() == ([(0, 10)], 10)

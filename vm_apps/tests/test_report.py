@@ -1,4 +1,4 @@
-"""The page, the CSV and the chart, from the judge's figures of a made-up run."""
+"""The page, the CSV and the chart, from the judge's figures of a synthetic run."""
 
 import csv
 import io
@@ -44,11 +44,11 @@ def test_names_are_escaped():
 
 
 def test_a_broken_run_says_so():
-    spoilt = replace(good_run(), batch=good_run().batch[:1])
-    html = page.render(verdict(spoilt), {}, [])
+    broken_run = replace(good_run(), batch=good_run().batch[:1])
+    html = page.render(verdict(broken_run), {}, [])
     assert "broken: 8" in html
     assert "the batch has no document of 102" in html
-    assert "broken: 8" in tables.as_text(verdict(spoilt))
+    assert "broken: 8" in tables.as_text(verdict(broken_run))
 
 
 def test_an_empty_system_has_a_report():
@@ -61,7 +61,7 @@ def test_an_empty_system_has_a_report():
     assert tables.as_csv(empty["producers"]).count("\n") == 1
 
 
-def test_the_csv_has_a_line_a_producer():
+def test_the_csv_has_one_line_per_producer():
     rows = list(csv.DictReader(io.StringIO(tables.as_csv(verdict()["producers"]))))
     assert [(r["producer_id"], r["stream_incorrect"], r["batch_total"]) for r in rows] == [("101", "0", "6"), ("102", "3", "6")]
 

@@ -29,7 +29,7 @@ def write(tmp_path: Path, **change: Any) -> Path:
     return file
 
 
-def test_defaults_fill_what_is_not_said(tmp_path: Path) -> None:
+def test_missing_options_have_defaults(tmp_path: Path) -> None:
     chosen = settings.load(ProducerSettings, write(tmp_path))
     assert (chosen.split, chosen.run, chosen.count, chosen.distortion.kind) == ("test", "first", 0, "none")
 

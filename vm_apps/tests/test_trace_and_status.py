@@ -1,4 +1,4 @@
-"""What trace and status say, from made-up findings."""
+"""The output of trace and status, from synthetic evidence."""
 
 import hashlib
 from dataclasses import replace
@@ -22,19 +22,19 @@ STREAM = Result(102, 6, 3, MODEL, 1, {0: 6, 1: 6})
 TRACE = trace.ImageTrace(image_id(102, 1), MODEL, DOCUMENT, {"kafka": {"partition": 1, "offset": 3}}, [RECORD], [], STREAM)
 
 
-def test_a_whole_way():
+def test_a_complete_trace():
     text = "\n".join(trace.lines(TRACE))
     assert "label      cat" in text
     assert "images partition 1 offset 3" in text
     assert "1970-01-01 00:00:01.020000 UTC (+20.0 ms)" in text
     assert "dog (0.900) by 0123456789ab" in text
-    assert "counted    as wrong (cat taken for dog); the stream has counted it" in text
+    assert "counted    as wrong (cat classified as dog); the stream has counted it" in text
 
 
 def test_not_counted():
     assert trace.counted(replace(TRACE, log=[])).startswith("no: there is no inference")
-    assert trace.counted(replace(TRACE, log=[replace(RECORD, actual_value=None)])) == "no: nobody knows its label"
-    assert "not come so far" in trace.counted(replace(TRACE, stream=None))
+    assert trace.counted(replace(TRACE, log=[replace(RECORD, actual_value=None)])) == "no: the image has no label"
+    assert "not reached it yet" in trace.counted(replace(TRACE, stream=None))
     assert "as right" in trace.counted(replace(TRACE, log=[replace(RECORD, image_prediction="cat")]))
 
 
@@ -54,7 +54,7 @@ def test_altered_bytes_are_seen():
 
 
 def test_the_picture_is_32_by_16():
-    drawn = trace.picture(b"\xff" * 3072)
+    drawn = trace.ascii_art(b"\xff" * 3072)
     assert (len(drawn), {len(line) for line in drawn}, set("".join(drawn))) == (16, {32}, {"@"})
 
 
@@ -77,12 +77,12 @@ def pipeline_status(**fields):
 
 
 def test_drained():
-    assert status.left(pipeline_status()) == []
+    assert status.unfinished_work(pipeline_status()) == []
 
 
 def test_what_is_left():
     late = pipeline_status(committed={"images": {0: 6, 1: 5}, "inferences": {0: 6, 1: 6}}, stream=[])
-    assert status.left(late) == ["1 images to store", "12 images to classify", "12 inferences to count by the stream"]
+    assert status.unfinished_work(late) == ["1 images to store", "12 images to classify", "12 inferences to count by the stream"]
 
 
 def test_status_lines():

@@ -10,19 +10,19 @@ from quartet.runtime.errors import QuartetError  # noqa: E402
 
 
 def some_images(n=64):
-    """Two classes that a network tells apart at once: dark and bright."""
+    """Two classes that are easy to separate: dark and bright."""
     labels = torch.arange(n) % 2
     pixels = (labels.view(-1, 1, 1, 1) * 200 + torch.randint(0, 50, (n, 3, 32, 32), generator=torch.Generator().manual_seed(1))).byte()
     return training.Images(pixels, labels)
 
 
-def test_augmenting_shifts_and_mirrors():
+def test_augmentation_shifts_and_flips():
     image = torch.arange(3 * 32 * 32).view(1, 3, 32, 32).remainder(251).byte().repeat(64, 1, 1, 1)
-    changed = augmentation.shifted(image, torch.Generator().manual_seed(1))
+    changed = augmentation.shift_and_flip(image, torch.Generator().manual_seed(1))
     assert changed.shape == image.shape
     assert changed.dtype == torch.uint8
     assert len({bytes(one.numpy().tobytes()) for one in changed}) > 32
-    again = augmentation.shifted(image, torch.Generator().manual_seed(1))
+    again = augmentation.shift_and_flip(image, torch.Generator().manual_seed(1))
     assert torch.equal(changed, again)
     padded = torch.nn.functional.pad(image[:1], (4,) * 4, mode="reflect")[0]
     shifts = [padded[:, y : y + 32, x : x + 32] for y in range(9) for x in range(9)]
@@ -32,7 +32,7 @@ def test_augmenting_shifts_and_mirrors():
 def test_a_square_of_another_image_brings_its_label_with_it():
     images = torch.arange(64).float().view(64, 1, 1, 1).expand(64, 3, 32, 32)
     targets = torch.eye(64)
-    changed, labels = augmentation.mixed(images, targets, 0.5, torch.Generator().manual_seed(1))
+    changed, labels = augmentation.cutmix(images, targets, 0.5, torch.Generator().manual_seed(1))
     assert torch.allclose(labels.sum(1), torch.ones(64))
     cut = 0
     for own, (one, label) in enumerate(zip(changed, labels, strict=True)):
@@ -47,25 +47,25 @@ def test_a_square_of_another_image_brings_its_label_with_it():
         (other,) = set(one[0][foreign].tolist())
         assert label[int(other)].item() == pytest.approx(foreign.float().mean().item(), abs=1e-6)
     assert 16 < cut < 48
-    again, _ = augmentation.mixed(images, targets, 0.5, torch.Generator().manual_seed(1))
+    again, _ = augmentation.cutmix(images, targets, 0.5, torch.Generator().manual_seed(1))
     assert torch.equal(changed, again)
-    untouched, same = augmentation.mixed(images, targets, 0, torch.Generator())
+    untouched, same = augmentation.cutmix(images, targets, 0, torch.Generator())
     assert torch.equal(untouched, images)
     assert torch.equal(same, targets)
 
 
-def test_what_is_held_out_is_not_learnt():
+def test_held_out_images_are_not_trained_on():
     images = training.Images(torch.arange(40).view(40, 1, 1, 1), torch.arange(40))
-    learnt, held_out = training.split(images, 15, seed=2)
+    training_images, held_out = training.split(images, 15, seed=2)
     assert len(held_out) == 15
-    assert sorted([*learnt.labels.tolist(), *held_out.labels.tolist()]) == list(range(40))
+    assert sorted([*training_images.labels.tolist(), *held_out.labels.tolist()]) == list(range(40))
     assert held_out.labels.tolist() == training.split(images, 15, seed=2)[1].labels.tolist()
-    assert torch.equal(learnt.pixels.flatten(), learnt.labels)
+    assert torch.equal(training_images.pixels.flatten(), training_images.labels)
 
 
 def test_the_average_follows_the_weights():
     net = network()
-    average = training.Average(net, 0.9, "cpu")
+    average = training.MovingAverage(net, 0.9, "cpu")
     before = net.fc.bias.detach().clone()
     assert torch.equal(average.net.fc.bias, before)
     with torch.no_grad():
@@ -85,21 +85,21 @@ def test_batches_cover_everything_once():
 
 def test_normalising_is_what_inference_does(tmp_path):
     grey = torch.full((1, 3, 32, 32), 128, dtype=torch.uint8)
-    assert augmentation.normalised(grey)[0, 0, 0, 0].item() == pytest.approx((128 / 255 - 0.4914) / 0.2470, abs=1e-5)
+    assert augmentation.normalise(grey)[0, 0, 0, 0].item() == pytest.approx((128 / 255 - 0.4914) / 0.2470, abs=1e-5)
 
 
-def test_nothing_to_learn_from():
+def test_no_training_images():
     with pytest.raises(QuartetError, match="--cifar10 or --glyphs"):
         train.read_images(None, 0, "train", 1, 0)
 
 
-def test_a_few_steps_learn_and_the_saved_file_fits(tmp_path):
-    torch.set_num_threads(1)  # so small batches only wait for each other on several
+def test_a_few_steps_train_and_the_saved_file_is_valid(tmp_path):
+    torch.set_num_threads(1)  # with such small batches several threads only wait for each other
     images = some_images(48)
     recipe = training.Recipe(epochs=2, batch_size=8, peak=0.05, mix=0, seed=3)
     curve = []
-    learnt, held_out = training.split(images, 8, recipe.seed)
-    averaged = training.fit(learnt, held_out, recipe, "cpu", curve.append)
+    training_images, held_out = training.split(images, 8, recipe.seed)
+    averaged = training.fit(training_images, held_out, recipe, "cpu", curve.append)
     assert training.accuracy(averaged, images, "cpu") > 0.9
     assert [epoch.number for epoch in curve] == [1, 2]
     assert curve[1].accuracy == training.accuracy(averaged, held_out, "cpu")

@@ -1,6 +1,6 @@
-"""What the Python check lets through, the database's validators take: every good record's document fits its collection's $jsonSchema.
+"""Every record that the Python validation accepts is accepted by the database: its document fits its collection's $jsonSchema.
 
-The other half, that a real database refuses what the check refuses, is judged by the golden corpus in molecule/mongodb.
+The converse, that a real database refuses what the validation refuses, is tested with the golden corpus in molecule/mongodb.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def kind(value: object) -> str:
 
 
 def complaints(schema: dict[str, Any], value: Any, name: str = "document") -> list[str]:
-    """Judge a value by the keywords that our schemas use."""
+    """Validate a value by the keywords that our schemas use."""
     known = {"bsonType", "required", "properties", "pattern", "enum", "minimum", "maximum"}
     assert set(schema) <= known, "a keyword that this test does not know"
     wanted = schema.get("bsonType", kind(value))

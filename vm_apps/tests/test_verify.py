@@ -1,4 +1,4 @@
-"""Each rule, on a run that holds and on the same run spoilt in one place."""
+"""Each rule, on a run without violations and on the same run modified in one place."""
 
 import json
 from dataclasses import replace

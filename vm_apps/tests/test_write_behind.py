@@ -75,7 +75,7 @@ def test_a_wait_ends_and_nothing_overtakes_the_write_that_was_given_up(writes: W
     given_up = writes.behind.begin(writes.held_up("first"))
     with pytest.raises(Unavailable, match="no answer within"):
         writes.behind.result(given_up)
-    with pytest.raises(Unavailable, match="has not come back"):
+    with pytest.raises(Unavailable, match="has not returned"):
         writes.behind.begin(writes.write("again"))
     writes.gate.set()
     assert given_up.result(5) == "first"

@@ -1,4 +1,4 @@
-"""A TLS server on loopback whose certificate is as good or as bad as a test wants."""
+"""A TLS server on loopback with a valid or an invalid certificate."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _named(text: str) -> x509.Name:
 
 @contextmanager
 def serving(certificate: Path | None) -> Iterator[str]:
-    """Serve TLS, or plain text without a certificate, and give the address. Nothing is said after the handshake."""
+    """Serve TLS, or plain text without a certificate, and yield the address. Nothing is sent after the handshake."""
     listener = socket.create_server(("127.0.0.1", 0))
     context = None
     if certificate is not None:

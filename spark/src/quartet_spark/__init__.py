@@ -1,1 +1,1 @@
-"""What Spark's two jobs do, beside the apps' package `quartet`."""
+"""The two Spark jobs, which build on the apps' package `quartet`."""

@@ -1,6 +1,6 @@
-"""The batch: counts the inferences in the database per producer, and writes documents, a CSV and a chart.
+"""The batch job: counts the inferences in the database per producer, and writes documents, a CSV and a chart.
 
-The database keeps one document for an id and a model, the first in log order, so nothing is counted twice here.
+The database has one document per id and model, the first in log order, so nothing is counted twice here.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def run(settings: BatchSettings) -> None:
     """Count once and write the results.
 
     Raises:
-        Unavailable: the database is away.
-        QuartetError: something that waiting does not fix.
+        Unavailable: the database does not answer.
+        QuartetError: an error that waiting does not fix.
     """
     secret = password("mongodb-password")
     output = Path(settings.output_directory)
     output.mkdir(parents=True, exist_ok=True)
     with mongodb_client.connect(settings.mongodb, secret, app="quartet-spark-batch") as client:
-        # before the seconds that Spark needs to start: a database that is away is named at once
+        # before the seconds that Spark needs to start, so that an unavailable database is reported at once
         mongodb_client.server(client)
         spark = spark_session.start("quartet-batch", settings.cluster, {"spark.sql.shuffle.partitions": "1"})
         try:
@@ -59,7 +59,7 @@ def run(settings: BatchSettings) -> None:
         collection = client[settings.collections.results_database][settings.collections.batch_collection]
         results = Results(collection, settings.model)
         results.write(totals)
-        gone = results.keep_only(totals)
+        gone = results.delete_others(totals)
     results_files.write_csv(output, totals, settings.model)
     results_files.write_chart(output, totals, settings.model)
     log.info("counted %d producers; %d without inferences were removed", len(totals), gone)

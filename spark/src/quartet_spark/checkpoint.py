@@ -39,7 +39,7 @@ def refuse_empty_files(directory: str) -> None:
     for file in files:
         # a file system may also give back the length without the content
         if file.exists() and not file.read_bytes().strip(b"\0\n "):
-            raise failures.refusal(f"{file} is empty, as a power loss leaves a file that was just written")
+            raise failures.inconsistent_results(f"{file} is empty, as a power loss leaves a file that was just written")
 
 
 def end_offsets(directory: str, batch: int, topic: str) -> dict[str, int]:
@@ -52,15 +52,15 @@ def end_offsets(directory: str, batch: int, topic: str) -> dict[str, int]:
     try:
         version, *lines = file.read_text().splitlines()
         if version != VERSION:
-            raise failures.refusal(f"{file} is of version {version}, this program reads {VERSION}")
+            raise failures.inconsistent_results(f"{file} is of version {version}, this program reads {VERSION}")
         offsets = json.loads(lines[-1])
         if set(offsets) != {topic}:
-            raise failures.refusal(f"{file} is about {', '.join(sorted(offsets))}, not about {topic}")
+            raise failures.inconsistent_results(f"{file} is about {', '.join(sorted(offsets))}, not about {topic}")
         return {partition: int(offset) for partition, offset in sorted(offsets[topic].items(), key=lambda item: int(item[0]))}
     except QuartetError:
         raise
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise failures.refusal(f"{file} is not what Spark wrote for batch {batch}: {error}") from None
+        raise failures.inconsistent_results(f"{file} is not what Spark wrote for batch {batch}: {error}") from None
 
 
 def _numbers(folder: Path) -> list[int]:

@@ -1,4 +1,4 @@
-"""The code that Spark's Python workers get: of the apps only the contracts and the count, of the jobs the modules that run there."""
+"""Builds the archive of code for Spark's Python workers: the apps' contracts and counting, and the given modules of the jobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def make(modules: Iterable[ModuleType]) -> str:
-    """Return a new archive's path."""
+    """Create the archive and return its path."""
     path = Path(tempfile.mkdtemp(prefix="quartet-"), "quartet_jobs.zip")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("quartet", "quartet_spark"):

@@ -1,4 +1,4 @@
-"""What the two jobs are told: JSON files written by the role spark_jobs, checked here. They hold no secret."""
+"""Settings of the two jobs: JSON files written by the role spark_jobs, validated here. They contain no secrets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Strict(BaseModel):
 
 
 class Cluster(_Strict):
-    """Where the job runs: the standalone master, and what of it the job takes. The ports are the driver's."""
+    """The standalone master and the job's resources. The ports are the driver's."""
 
     master_url: Annotated[str, Field(pattern="^spark://")]
     driver_host: str
@@ -29,7 +29,7 @@ class Cluster(_Strict):
 
 
 class BatchSettings(_Strict):
-    """Settings of the batch job. `output_directory`: of the CSV and the chart."""
+    """Settings of the batch job. `output_directory`: folder for the CSV and the chart."""
 
     mongodb: MongoDB
     collections: Collections
@@ -42,8 +42,8 @@ class StreamSettings(_Strict):
     """Settings of the stream job.
 
     `rebuild_order`: a file that asks for one rebuild and is removed when it is done. `state_partitions` is fixed by the
-    first checkpoint. `stall_seconds`: so long without a sign of life from the query, and the watchdog is left to act;
-    `start_seconds`: the same until the first batch has ended, which may have a large state to load.
+    first checkpoint. `stall_seconds`: after this time without progress of the query the watchdog is no longer fed;
+    `start_seconds`: the same until the end of the first batch, which may have a large state to load.
     """
 
     kafka: Kafka

@@ -1,4 +1,4 @@
-"""How Spark reads a topic: TLS and SCRAM-SHA-512, from the earliest offset, and never past a gap."""
+"""Options of Spark's Kafka source: TLS and SCRAM-SHA-512, from the earliest offset, failing on data loss."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from quartet.runtime.settings import Kafka
 
 GROUP_PREFIX = "spark-stream"
-# The driver's calls are retried by the source itself; a broker that is away must not hold the job's loop for a minute.
+# The source itself retries the driver's calls; an unavailable broker must not block the job's loop for a minute.
 TIMEOUT_MS = "10000"
 
 
 def options(settings: Kafka, password: str, topic: str, max_offsets_per_trigger: int) -> dict[str, str]:
-    """Return the options of the source. One of them holds the password: they belong in a reader, nowhere else."""
+    """Return the options of the source. One of them contains the password: pass them only to the reader."""
     return {
         "kafka.bootstrap.servers": ",".join(settings.bootstrap_servers),
         "kafka.security.protocol": "SASL_SSL",

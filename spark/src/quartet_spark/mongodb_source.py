@@ -1,4 +1,4 @@
-"""How Spark reads the inferences' collection. TLS trust is in the JVM's options, see the role spark."""
+"""Options of Spark's MongoDB source. The TLS trust store is in the JVM's options, see the role spark."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from urllib.parse import quote_plus, urlencode
 if TYPE_CHECKING:
     from quartet.runtime.settings import Collections, MongoDB
 
-# Only these columns leave the database.
+# Only these columns are read from the database.
 SCHEMA = "producer_id int, model string, image_prediction string, actual_value string"
 
 
 def options(settings: MongoDB, password: str, collections: Collections) -> dict[str, str]:
-    """Return the options of the source. One of them holds the password: they belong in a reader, nowhere else."""
+    """Return the options of the source. One of them contains the password: pass them only to the reader."""
     query = {
         "tls": "true",
         "authSource": "admin",

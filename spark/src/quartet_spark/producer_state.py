@@ -1,8 +1,8 @@
-"""The stream's one stateful operator: per model and producer the totals, and per run the sequences already counted.
+"""The stream's stateful operator: the totals per model and producer, and the counted sequences per run.
 
-State variables (their names and schemas are kept in the checkpoint; Avro lets fields be added):
+State variables (their names and schemas are part of the checkpoint; Avro allows adding fields):
 - `totals`: value `{total, incorrect}`, read back by the `statestore` source when the job starts.
-- `seen`: map `run -> SeenSequences.to_bytes()`, so that a duplicate of any age is skipped exactly.
+- `seen`: map `run -> SeenSequences.to_bytes()`, so that every duplicate is skipped, however old.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ OUTPUT_SCHEMA = "model string, producer_id int, total_count long, incorrect_coun
 
 
 def add_in_log_order(producer: ProducerCount, records: pd.DataFrame) -> set[str]:
-    """Add one producer's records to its count; return the runs of which something new was counted.
+    """Add one producer's records to its count; return the runs with newly counted records.
 
-    The shuffle mixes partitions, so the log's order is made again here. An id lies in one partition only, which makes
-    `(partition, offset)` an order in which the first record of each id is the first in the log.
+    The shuffle mixes partitions, so the log order is restored here. All records of an id are in one partition, so in the
+    order of `(partition, offset)` the first record of each id is the first in the log.
     """
     ordered = records.sort_values(["partition", "offset"], kind="stable")
     columns = [ordered[name].tolist() for name in ("run", "sequence", "image_prediction", "actual_value")]
@@ -45,7 +45,7 @@ class ProducerState(StatefulProcessor):  # type: ignore[misc]
         self._seen = handle.getMapState(SEEN, SEEN_KEY_SCHEMA, SEEN_VALUE_SCHEMA)
 
     def handleInputRows(self, key: Any, rows: Iterator[pd.DataFrame], timerValues: Any) -> Iterator[pd.DataFrame]:  # noqa: ARG002, N802, N803 (Spark's names)
-        """Take one micro-batch's records of `key`, which is `(model, producer_id)`."""
+        """Add one micro-batch's records of `key`, which is `(model, producer_id)`."""
         records = pd.concat(list(rows), ignore_index=True)
         totals = Totals(*self._totals.get()) if self._totals.exists() else Totals()
         producer = ProducerCount(totals, {run: self._load(run) for run in records["run"].unique()})
@@ -62,7 +62,7 @@ class ProducerState(StatefulProcessor):  # type: ignore[misc]
         )
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to close."""
 
     def _load(self, run: str) -> SeenSequences:
         if not self._seen.containsKey((run,)):

@@ -1,7 +1,7 @@
-"""Spark's filter of the topic `inferences`: the contract's own check, run on the executors.
+"""Filters the topic `inferences` in Spark, with the contract's own validation on the executors.
 
-A second definition in Spark SQL would be lenient where the check is strict (numbers in quotes, a second key of one
-name, trailing text), so there is none; the golden corpus judges this one.
+A second definition in Spark SQL would be lenient where the contract is strict (quoted numbers, duplicate keys, trailing
+text), so there is none; this filter is tested with the golden corpus.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SCHEMA = (
 
 
 def decode(key: bytes | None, value: bytes | None) -> Inference | None:
-    """Return the inference of a record, or None where the record breaks its contract: the DB consumer reports it."""
+    """Return the inference of a record, or None if the record violates its contract (the DB consumer reports it)."""
     try:
         return decode_inference(key, value)
     except ContractError:
@@ -29,7 +29,7 @@ def decode(key: bytes | None, value: bytes | None) -> Inference | None:
 
 
 def decode_frame(frame: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Return the good records of one model out of Kafka's columns key, value, partition and offset."""
+    """Return the valid records of one model from Kafka's columns key, value, partition and offset."""
     rows = []
     for key, value, partition, offset in zip(frame["key"], frame["value"], frame["partition"], frame["offset"], strict=True):
         record = decode(key, value)
@@ -50,7 +50,7 @@ def decode_frame(frame: pd.DataFrame, model: str) -> pd.DataFrame:
 
 
 def decoder(model: str) -> Callable[[Iterator[pd.DataFrame]], Iterator[pd.DataFrame]]:
-    """Return the function for `mapInPandas` that keeps the good records of one model."""
+    """Return the function for `mapInPandas` that keeps the valid records of one model."""
 
     def decode_frames(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for frame in frames:

@@ -1,6 +1,6 @@
-"""The documents that hold the counts, one a producer: `_id` = producer_id, so a second one cannot exist.
+"""The documents with the counts, one per producer: `_id` = producer_id, so there cannot be a second one.
 
-Everything written is absolute, so writing it again changes nothing.
+All written values are absolute, so writes are idempotent.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pymongo
-from quartet.mongodb.client import translated
+from quartet.mongodb.client import translate_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class Results:
-    """One collection of counts.
+    """A collection of counts.
 
-    Every method raises Unavailable where waiting helps, and QuartetError where it does not.
+    Every method raises Unavailable if a retry can help, else QuartetError.
     """
 
     def __init__(self, collection: Collection[dict[str, Any]], model: str) -> None:
@@ -29,12 +29,12 @@ class Results:
         self._model = model
 
     def models(self) -> set[str]:
-        """Return the models whose counts are there."""
-        with translated():
+        """Return the models of the stored counts."""
+        with translate_errors():
             return {document.get("model", "") for document in self._collection.find({}, {"model": 1})}
 
     def write(self, totals: Mapping[int, Totals], offsets: Mapping[str, int] | None = None) -> None:
-        """Upsert the totals of the producers; with the stream's end offsets, if there are any."""
+        """Upsert the totals of the producers, with the stream's end offsets if given."""
         more = {} if offsets is None else {"offsets": dict(offsets)}
         updates = [
             pymongo.UpdateOne(
@@ -55,15 +55,15 @@ class Results:
             if count.total
         ]
         if updates:
-            with translated():
+            with translate_errors():
                 self._collection.bulk_write(updates, ordered=False)
 
-    def keep_only(self, totals: Mapping[int, Totals]) -> int:
-        """Delete the producers that are not in `totals`; return how many there were."""
-        with translated():
+    def delete_others(self, totals: Mapping[int, Totals]) -> int:
+        """Delete the producers that are not in `totals`; return their number."""
+        with translate_errors():
             return self._collection.delete_many({"_id": {"$nin": sorted(totals)}}).deleted_count
 
     def clear(self) -> None:
         """Delete all counts."""
-        with translated():
+        with translate_errors():
             self._collection.delete_many({})

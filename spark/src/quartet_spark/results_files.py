@@ -1,4 +1,4 @@
-"""The batch's CSV and chart. A reader sees the old file or the new one, never half of one."""
+"""The batch's CSV and chart, replaced atomically: a reader sees the old file or the new one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHART_NAME = "incorrect_inference_results.png"
 
 
 def write_csv(directory: Path, totals: Mapping[int, Totals], model: str) -> Path:
-    """Write one line a producer."""
+    """Write the CSV with one line per producer."""
 
     def fill(file: IO[bytes]) -> None:
         lines = [["producer_id", "incorrect_count", "total_count", "model"]]
@@ -29,7 +29,7 @@ def write_csv(directory: Path, totals: Mapping[int, Totals], model: str) -> Path
 
 
 def write_chart(directory: Path, totals: Mapping[int, Totals], model: str) -> Path:
-    """Draw one bar a producer: wrong inferences, with their share of all."""
+    """Draw one bar per producer: incorrect inferences, with their share of all."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 (slow to import)
     from matplotlib.figure import Figure  # noqa: PLC0415
 

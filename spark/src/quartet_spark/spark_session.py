@@ -1,7 +1,7 @@
-"""Spark's driver in this process, and the code that its Python workers need.
+"""Starts and stops Spark's driver in this process, and ships the code for its Python workers.
 
-What goes through the builder ends on the JVM's command line, so no secret does: the cluster's secret is in a file that
-the JVM's launcher reads (see the role spark), passwords are options of the one reader that needs them.
+Options of the builder end up on the JVM's command line, so they contain no secrets: the cluster's secret is in a file
+that the JVM's launcher reads (see the role spark), and passwords are options of the reader that needs them.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def start(name: str, cluster: Cluster, more: Mapping[str, str], modules: Iterabl
     """Start a driver on the cluster.
 
     Args:
-        name: of the application.
-        cluster: where it runs and what it takes.
-        more: further settings, none of them secret.
-        modules: modules of this package that run on the executors, beside the contract and the count.
+        name: name of the application.
+        cluster: the master and the resources of the job.
+        more: further Spark settings, without secrets.
+        modules: modules of this package that run on the executors, besides contracts and counting.
     """
     archive = job_archive.make(modules)
-    # For the Python worker that Spark starts beside the driver to look at the state variables; it gets no py-files.
+    # For the Python worker that Spark starts beside the driver to inspect the state variables; it gets no py-files.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [archive, os.environ.get("PYTHONPATH")]))
     builder = SparkSession.builder.appName(name).master(cluster.master_url)
     settings = {
@@ -61,13 +61,13 @@ def start(name: str, cluster: Cluster, more: Mapping[str, str], modules: Iterabl
 
 
 def stop(session: SparkSession) -> None:
-    """Stop the driver and wait until its JVM has ended: systemd kills, thread by thread, what is left when this process ends."""
+    """Stop the driver and wait for the end of its JVM: systemd kills whatever is left when this process ends."""
     gateway = SparkContext._gateway
     jvm = gateway.proc
     session.stop()
-    # Python's references to Java's objects, which end later, then tell the JVM nothing any more
+    # so that Python's references to Java objects, which are released later, no longer call the JVM
     gateway.shutdown()
-    # the end of its standard input is the JVM's sign to end
+    # the JVM exits at the end of its standard input
     jvm.stdin.close()
     try:
         jvm.wait(_JVM_END_SECONDS)

@@ -1,4 +1,4 @@
-"""The stream: counts the topic `inferences` per producer as it grows, and keeps the documents up to date.
+"""The stream job: counts the topic `inferences` per producer as it grows, and keeps the documents up to date.
 
 Exact after any redelivery: Spark replays a batch with the same offsets on the same state, the state knows every
 sequence that was counted, and what is written is absolute. The documents carry the offsets they count up to.
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("quartet.spark.stream")
 
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 STATE = {
     "spark.sql.streaming.stateStore.providerClass": "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
     "spark.sql.streaming.stateStore.encodingFormat": "avro",
-    # several queries' worth of native memory would not fit beside the executor's heap
+    # native memory for several queries would not fit beside the executor's heap
     "spark.sql.streaming.stateStore.rocksdb.boundedMemoryUsage": "true",
     "spark.sql.streaming.stateStore.rocksdb.maxMemoryUsageMB": "64",
     "spark.sql.streaming.minBatchesToRetain": "20",
@@ -42,7 +42,7 @@ STATE = {
 
 
 class Stream:
-    """The query with what surrounds it."""
+    """The streaming query, its results and its restarts."""
 
     def __init__(self, settings: StreamSettings, service: Service) -> None:
         self._settings = settings
@@ -53,17 +53,17 @@ class Stream:
         self._results = Results(collection, settings.model)
         self._totals: dict[int, Totals] = {}
         self._failure: BaseException | None = None
-        self._last_sign = time.monotonic()
-        self._began = False
+        self._alive_at = time.monotonic()
+        self._is_running = False
         self._batch: int | None = None
 
     def run(self) -> None:
-        """Count until told to stop.
+        """Count until the process is asked to stop.
 
         Raises:
-            QuartetError: something that waiting does not fix.
+            QuartetError: an error that waiting does not fix.
         """
-        self._wait_for_a_start()
+        self._allow_slow_start()
         self._service.ready("starting Spark")
         more = {"spark.sql.shuffle.partitions": str(self._settings.state_partitions), **STATE}
         spark = spark_session.start("quartet-stream", self._settings.cluster, more, (records, producer_state))
@@ -79,40 +79,40 @@ class Stream:
             self._client.close()
 
     def _attempt(self, spark: SparkSession) -> str | None:
-        """Run the query once; return why it ended, None if it was told to."""
+        """Run the query once; return why it ended, None if the process is asked to stop."""
         self._failure = None
-        self._wait_for_a_start()
+        self._allow_slow_start()
         try:
             self._prepare(spark)
         except Unavailable as error:
             return str(error)
         query = self._start(spark)
         while query.isActive and not self._service.stopping:
-            self._look(query)
-            time.sleep(LOOK_SECONDS)
+            self._check_progress(query)
+            time.sleep(CHECK_SECONDS)
         if self._service.stopping:
             query.stop()
             return None
         if spark.sparkContext._jsc is None or spark.sparkContext._jsc.sc().isStopped():
-            raise QuartetError(ExitCode.UNAVAILABLE, "Spark's master gave the job up, or is away")
+            raise QuartetError(ExitCode.UNAVAILABLE, "Spark's master dropped the job, or is unavailable")
         ended = query.exception()
         text = str(ended) if ended is not None else "the query ended"
-        final = failures.verdict(text, self._failure)
+        final = failures.fatal_error(text, self._failure)
         if final is not None:
             raise final
-        return str(self._failure) if isinstance(self._failure, Unavailable) else failures.short(text)
+        return str(self._failure) if isinstance(self._failure, Unavailable) else failures.summarize(text)
 
-    def _wait_for_a_start(self) -> None:
-        """Allow for steps that feed no watchdog: the JVM's start, the master's first core, a large state to read."""
-        self._began = False
-        self._last_sign = time.monotonic()
+    def _allow_slow_start(self) -> None:
+        """Extend the watchdog timeout for steps that do not feed it: start of the JVM, wait for a core, loading of a large state."""
+        self._is_running = False
+        self._alive_at = time.monotonic()
         self._service.set_watchdog_timeout(self._settings.start_seconds)
 
-    def _sign(self) -> None:
-        """Note that the query is alive; from the first sign on the unit's own watchdog holds again."""
-        self._last_sign = time.monotonic()
-        if not self._began:
-            self._began = True
+    def _mark_alive(self) -> None:
+        """Record progress of the query; the first progress restores the unit's own watchdog timeout."""
+        self._alive_at = time.monotonic()
+        if not self._is_running:
+            self._is_running = True
             self._service.set_watchdog_timeout(None)
 
     def _prepare(self, spark: SparkSession) -> None:
@@ -127,9 +127,9 @@ class Stream:
         checkpoint.refuse_empty_files(settings.checkpoint_directory)
         models = self._results.models()
         if models and not checkpoint.is_begun(settings.checkpoint_directory):
-            raise failures.refusal(f"there are results, but no checkpoint in {settings.checkpoint_directory}")
+            raise failures.inconsistent_results(f"there are results, but no checkpoint in {settings.checkpoint_directory}")
         if models - {settings.model}:
-            raise failures.refusal(f"the results are of model {', '.join(sorted(models))}, the settings name {settings.model}")
+            raise failures.inconsistent_results(f"the results are of model {', '.join(sorted(models))}, the settings name {settings.model}")
         self._totals = {}
         batch = checkpoint.last_committed(settings.checkpoint_directory)
         if batch is not None:
@@ -140,7 +140,7 @@ class Stream:
     def _start(self, spark: SparkSession) -> StreamingQuery:
         settings = self._settings
         source = kafka_source.options(settings.kafka, self._kafka_password, settings.topics.inferences, settings.max_offsets_per_trigger)
-        counts = counting(spark.readStream.format("kafka").options(**source).load(), settings.model, settings.cluster.cores)
+        counts = count_by_producer(spark.readStream.format("kafka").options(**source).load(), settings.model, settings.cluster.cores)
         return (
             counts.writeStream.outputMode("update")
             .foreachBatch(self._write)
@@ -157,7 +157,7 @@ class Stream:
             for row in changed.collect():
                 self._totals[row.producer_id] = Totals(row.total_count, row.incorrect_count)
             self._results.write(self._totals, self._end_offsets(batch))
-            self._sign()
+            self._mark_alive()
         except BaseException as error:
             self._failure = error
             raise
@@ -165,13 +165,13 @@ class Stream:
     def _end_offsets(self, batch: int) -> dict[str, int]:
         return checkpoint.end_offsets(self._settings.checkpoint_directory, batch, self._settings.topics.inferences)
 
-    def _look(self, query: StreamingQuery) -> None:
+    def _check_progress(self, query: StreamingQuery) -> None:
         progress = query.lastProgress
         if progress is not None and not query.status["isTriggerActive"]:
-            self._sign()
-        still = time.monotonic() - self._last_sign
-        if still < (self._settings.stall_seconds if self._began else self._settings.start_seconds):
-            self._service.alive()
+            self._mark_alive()
+        still = time.monotonic() - self._alive_at
+        if still < (self._settings.stall_seconds if self._is_running else self._settings.start_seconds):
+            self._service.feed_watchdog()
         total = sum(count.total for count in self._totals.values())
         incorrect = sum(count.incorrect for count in self._totals.values())
         batch = "-" if self._batch is None else self._batch
@@ -179,7 +179,7 @@ class Stream:
         self._service.status(line if still < 30 else f"{line}; no batch ended for {still:.0f} s (is a worker there?)")
 
 
-def counting(source: DataFrame, model: str, cores: int) -> DataFrame:
+def count_by_producer(source: DataFrame, model: str, cores: int) -> DataFrame:
     """Turn Kafka's records into each changed producer's absolute totals."""
     good = (
         source.select("key", "value", "partition", "offset")
@@ -196,8 +196,8 @@ def counting(source: DataFrame, model: str, cores: int) -> DataFrame:
 
 
 def read_totals(spark: SparkSession, directory: str, model: str) -> dict[int, Totals]:
-    """Read all producers' totals out of the last committed state."""
-    # Loading a state reports to a coordinator that the manager of queries brings; before the first query there is none.
+    """Read all producers' totals from the last committed state."""
+    # Loading a state needs the coordinator that the query manager starts; `active` starts it before the first query.
     _ = spark.streams.active
     source: Any = spark.read.format("statestore").option("path", Path(directory).as_uri())
     rows = source.option("stateVarName", producer_state.TOTALS).load().collect()

@@ -1,6 +1,6 @@
 """The command `quartet`: each subcommand is a module with `add_arguments(parser)` and `run(arguments) -> exit status`.
 
-A module is imported only when its subcommand runs: no VM installs more than its app needs.
+A module is imported only when its subcommand runs, because a VM installs only what its app needs.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ COMMANDS: Final = {
     "dead-letters": ("quartet.audit.dead_letters", "list refused records, or send them again"),
     "model": ("quartet.inference.model_check", "check a model file"),
     "train": ("quartet.inference.train", "train a model"),
-    "verify": ("quartet.audit.verify", "recount everything and compare"),
-    "report": ("quartet.audit.report.command", "make the report"),
-    "trace": ("quartet.audit.trace", "follow one image"),
-    "health": ("quartet.runtime.health", "wait until units do their work"),
+    "verify": ("quartet.audit.verify", "recount all inferences and check the delivery rules"),
+    "report": ("quartet.audit.report.command", "write the report (HTML, CSV and chart)"),
+    "trace": ("quartet.audit.trace", "show one image at every stage of the pipeline"),
+    "health": ("quartet.runtime.health", "wait until units are healthy"),
     "status": ("quartet.audit.status", "show lags, counts and versions"),
 }
 
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except QuartetError as error:
         status = fail(error)
         if status is ExitCode.CREDENTIALS and "NOTIFY_SOCKET" in os.environ:
-            # systemd has one RestartSec for all exit statuses; a wrong password is not tried every few seconds
+            # systemd has one RestartSec for all exit statuses; delay it here, so that a wrong password is not retried every few seconds
             Service().sleep(_CREDENTIALS_SECONDS)
         return int(status)
     except BrokenPipeError:

@@ -1,1 +1,1 @@
-"""What judges and shows the pipeline: verify, report, trace, status."""
+"""The auditing commands: verify, report, trace, status and dead-letters."""

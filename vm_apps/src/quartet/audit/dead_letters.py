@@ -1,8 +1,8 @@
 """`quartet dead-letters`: the refused records in the dead-letter topic, listed or sent again.
 
-`list` shows what lies there. `redrive` sends the records of one cause to their topic again, after the cause was mended; a record that is
-stored by then is resolved, because every write happens once. The auditor only reads: redrive writes as a user that may write the topic,
-whose password playbooks/redrive.yml lends for as long as the command runs.
+`list` prints the dead letters. `redrive` sends the records of one cause to their topic again, after the cause was fixed; writes are
+idempotent, so records that were stored meanwhile change nothing. The auditor may only read, so redrive sends as a user with write access,
+whose password playbooks/redrive.yml provides while the command runs.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from quartet.runtime.settings import AuditorSettings
 
 
 def read(consumer: KafkaConsumer, topic: str) -> Iterator[tuple[str, DeadLetter | ContractError]]:
-    """Yield every dead letter up to the topic's present end, with its key; one whose key came before is left out.
+    """Yield every dead letter up to the topic's current end, with its key; repeated keys are skipped.
 
-    A record that is no dead letter comes as what is wrong with it.
+    For a record that is not a dead letter, the ContractError is yielded instead.
 
     Raises:
         Unavailable, QuartetError
     """
-    with kafka_client.translated():
+    with kafka_client.translate_errors():
         partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
@@ -42,10 +42,10 @@ def read(consumer: KafkaConsumer, topic: str) -> Iterator[tuple[str, DeadLetter 
                 for record in records:
                     if record.key not in seen and record.offset < ends[TopicPartition(record.topic, record.partition)]:
                         seen.add(record.key)
-                        yield _named(record)
+                        yield _decode(record)
 
 
-def _named(record: Record) -> tuple[str, DeadLetter | ContractError]:
+def _decode(record: Record) -> tuple[str, DeadLetter | ContractError]:
     name = "(no key)" if record.key is None else bytes(record.key).decode("utf-8", "replace")
     try:
         return name, decode_dead_letter(record.value)
@@ -57,17 +57,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `quartet dead-letters`."""
     parser.add_argument("action", choices=["list", "redrive"])
     parser.add_argument("--config", required=True, metavar="FILE", help="the auditor's settings (JSON)")
-    parser.add_argument("--cause", choices=[cause.value for cause in Cause], help="only those of this cause; redrive needs one")
-    parser.add_argument("--topic", help="only the records of this topic; redrive needs one")
-    parser.add_argument("--user", help="for redrive: a user of Kafka that may write the topic")
-    parser.add_argument("--credentials", metavar="FOLDER", help="for redrive: where the user's password is, in the file kafka-password")
+    parser.add_argument("--cause", choices=[cause.value for cause in Cause], help="only dead letters with this cause; required by redrive")
+    parser.add_argument("--topic", help="only records of this topic; required by redrive")
+    parser.add_argument("--user", help="for redrive: a Kafka user with write access to the topic")
+    parser.add_argument("--credentials", metavar="FOLDER", help="for redrive: folder with the user's password, in the file kafka-password")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List dead letters, or send them again."""
     if arguments.action == "redrive" and not all((arguments.cause, arguments.topic, arguments.user, arguments.credentials)):
         message = (
-            "redrive needs --cause, --topic, --user and --credentials: mend one cause, then send its records again (playbooks/redrive.yml)"
+            "redrive needs --cause, --topic, --user and --credentials: fix one cause, then send its records again (playbooks/redrive.yml)"
         )
         raise QuartetError(ExitCode.USAGE, message)
     chosen = settings.load(AuditorSettings, arguments.config)
@@ -92,18 +92,18 @@ def run(arguments: argparse.Namespace) -> int:
         print(_printable(f"{letter.record_key.decode()}  {letter.cause}  {letter.detail}"))
     for name, broken in found:
         if isinstance(broken, ContractError):
-            print(_printable(f"{name}  is no dead letter: {broken}"))
+            print(_printable(f"{name}  is not a dead letter: {broken}"))
     print(f"{len(letters)} dead letters" + (" sent again" if arguments.action == "redrive" else ""))
     return ExitCode.OK
 
 
 def _printable(text: str) -> str:
-    """Return a text that neither steers a terminal nor fails to print."""
+    """Escape everything that could control a terminal or cannot be encoded."""
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
 
 
 def _send_again(letters: Sequence[DeadLetter], producer: Any) -> None:
-    with kafka_client.translated():
+    with kafka_client.translate_errors():
         futures = []
         for letter in letters:
             headers = [(HeaderName(name), content) for name, content in letter.headers if content is not None]

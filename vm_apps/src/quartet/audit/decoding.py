@@ -1,4 +1,4 @@
-"""How records and documents become evidence."""
+"""Decodes records and documents into evidence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Document = Mapping[str, Any]
 
 
 def image_records(records: Iterator[Any]) -> tuple[list[ImageRecord], frozenset[tuple[int, int]]]:
-    """Decode the log of the images; return the good ones and the places of the bad ones."""
+    """Decode the records of the images; return the valid ones and the positions of the invalid ones."""
     good, bad = [], []
     for record in records:
         try:
@@ -43,7 +43,7 @@ def image_records(records: Iterator[Any]) -> tuple[list[ImageRecord], frozenset[
 
 
 def inference_records(records: Iterator[Any]) -> tuple[list[InferenceRecord], frozenset[tuple[int, int]]]:
-    """Decode the log of the inferences; return the good ones and the places of the bad ones."""
+    """Decode the records of the inferences; return the valid ones and the positions of the invalid ones."""
     good, bad = [], []
     for record in records:
         try:
@@ -71,7 +71,7 @@ def inference_records(records: Iterator[Any]) -> tuple[list[InferenceRecord], fr
 
 
 def dead_letter_records(records: Iterator[Any]) -> list[DeadLetter]:
-    """Decode the dead letters, one for each refused record. What is no dead letter accounts for no record."""
+    """Decode the dead letters, one per refused record. Records that are not dead letters are skipped."""
     letters: dict[tuple[str, int, int], DeadLetter] = {}
     for record in records:
         try:
@@ -86,7 +86,7 @@ def dead_letter_records(records: Iterator[Any]) -> list[DeadLetter]:
 
 
 def named_id(key: bytes | None) -> str | None:
-    """Return the image id that a record's key is, if it is one."""
+    """Return a record's key as an image id; None if it is not one."""
     text = "" if key is None else key.decode("ascii", "replace")
     try:
         parse_id(text)
@@ -96,7 +96,7 @@ def named_id(key: bytes | None) -> str | None:
 
 
 def stored_image(document: Document) -> StoredImage:
-    """Read a document of an image."""
+    """Convert a document of the images collection."""
     place = document["kafka"]
     return StoredImage(
         id=document["_id"],
@@ -114,7 +114,7 @@ def stored_image(document: Document) -> StoredImage:
 
 
 def stored_inference(document: Document) -> StoredInference:
-    """Read a document of an inference."""
+    """Convert a document of the inferences collection."""
     place = document["kafka"]
     return StoredInference(
         key=document["_id"],
@@ -132,7 +132,7 @@ def stored_inference(document: Document) -> StoredInference:
 
 
 def result(document: Document) -> Result:
-    """Read a document of counts."""
+    """Convert a document of the counts."""
     offsets: Offsets | None = None
     if "offsets" in document:
         offsets = {int(partition): int(offset) for partition, offset in document["offsets"].items()}

@@ -1,7 +1,7 @@
-"""What the auditor saw, as plain data: the ledgers, the topics, the collections, and where every group stands.
+"""The evidence that the auditor collects, as plain data: ledgers, topics, collections and committed offsets.
 
-`reader` collects it from the servers; `rules`, `verdict` and `figures` judge it without any I/O.
-Of an image only the digest is kept, so a million images fit into memory.
+`reader` collects it from the servers; `rules`, `verdict` and `figures` evaluate it without any I/O.
+Only the digest of an image is kept, so a million images fit into memory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from quartet.counting.sequences import SeenSequences
 
 Offsets = Mapping[int, int]
-"""An offset for each partition."""
+"""Offset by partition."""
 
 Place = tuple[int, int]
 """Partition and offset of a record of a topic."""
@@ -23,7 +23,7 @@ Place = tuple[int, int]
 class Ledger:
     """A producer's own record of one run: sequences below `high_water` may have been sent, the acknowledged ones are in Kafka.
 
-    `finished` is the count that the run was finished with, if it was; `digests` are the sha256 of the payloads, 32 bytes a sequence.
+    `finished`: the count with which the run was finished, if it was; `digests`: sha256 of the payloads, 32 bytes per sequence.
     """
 
     producer_id: int
@@ -36,17 +36,17 @@ class Ledger:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the producer has sent all that it wrote down, so that nothing more may appear."""
+        """Whether the producer has sent everything it reserved, so that no further images can appear."""
         return self.finished is not None and self.finished >= self.high_water
 
     def digest(self, sequence: int) -> bytes | None:
-        """Return the sha256 of the payload that was sent, if the ledger has it."""
+        """Return the sha256 of the payload that was sent; None if the ledger does not have it."""
         return self.digests[32 * sequence : 32 * (sequence + 1)] or None
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """A good record of the topic `images`. Times in microseconds; `appended_at` is the broker's."""
+    """A valid record of the topic `images`. Times in microseconds since the epoch; `appended_at`: the broker's clock."""
 
     id: str
     producer_id: int
@@ -62,7 +62,7 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True)
 class InferenceRecord:
-    """A good record of the topic `inferences`."""
+    """A valid record of the topic `inferences`."""
 
     id: str
     producer_id: int
@@ -80,7 +80,7 @@ class InferenceRecord:
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """A document of the images' collection; `digest` is of the stored bytes, `payload_sha256` what the document says."""
+    """A document of the images collection. `digest`: sha256 of the stored bytes; `payload_sha256`: the document's field."""
 
     id: str
     producer_id: int
@@ -97,7 +97,7 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class StoredInference:
-    """A document of the inferences' collection."""
+    """A document of the inferences collection."""
 
     key: str
     id: str
@@ -114,7 +114,7 @@ class StoredInference:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A refused record: where it stood, the id that its key named, if any, and why it was refused."""
+    """A refused record: its position, the image id in its key, if any, and the cause."""
 
     topic: str
     partition: int
@@ -125,7 +125,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A producer's document of the batch's or the stream's collection. `offsets`: up to where the stream counted."""
+    """A producer's document in the collection of the batch or the stream. `offsets`: offsets up to which the stream has counted."""
 
     producer_id: int
     total: int
@@ -137,7 +137,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class TopicRange:
-    """The first offset that a topic still holds and the end it was read to, for each partition."""
+    """The first available offset of each partition, and the end up to which it was read."""
 
     begin: Offsets
     end: Offsets
@@ -145,7 +145,7 @@ class TopicRange:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that was seen, in the order that makes it judgeable on a live system: see `reader`."""
+    """All evidence, collected in the order that allows judging a live system: see `reader`."""
 
     taken_at: int
     model: str
@@ -166,21 +166,21 @@ class Evidence:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def lag(self, group: str) -> int:
-        """Return how many records a group (images, inferences, inference) has not yet committed."""
+        """Return the number of records that a group (images, inferences, inference) has not yet committed."""
         topic = self.topics[self.inferences_topic if group == "inferences" else self.images_topic]
         return unread(topic, self.committed.get(group, {}))
 
     def stream_lag(self) -> int:
-        """Return how many records of the inferences the stream has not yet counted."""
+        """Return the number of inference records that the stream has not yet counted."""
         return uncounted(self.topics[self.inferences_topic], self.stream)
 
     @property
     def drained(self) -> bool:
-        """Whether every group has read, and the stream counted, everything."""
+        """Whether every group has committed, and the stream has counted, all records."""
         return all(self.lag(group) == 0 for group in ("images", "inferences", "inference")) and self.stream_lag() == 0
 
     def has_committed(self, group: str, at: Place) -> bool:
-        """Say whether a group (images, inferences, inference) has committed the record at a place."""
+        """Return whether a group (images, inferences, inference) has committed the record at a position."""
         partition, offset = at
         return offset < self.committed.get(group, {}).get(partition, 0)
 
@@ -189,7 +189,7 @@ class Evidence:
         return [letter for letter in self.dead_letters if letter.topic == topic]
 
     def first_inferences(self) -> dict[str, InferenceRecord]:
-        """Return the first inference of the model of each image id, in the order of the log: the one that counts."""
+        """Return the first inference of the model for each image id in log order: the one that counts."""
         first: dict[str, InferenceRecord] = {}
         for record in in_log_order(self.inferences):
             if record.model == self.model:
@@ -198,12 +198,12 @@ class Evidence:
 
 
 def unread(topic: TopicRange, committed: Offsets) -> int:
-    """Return how many of a topic's records lie at or after the committed offsets."""
+    """Return the number of a topic's records at or after the committed offsets."""
     return sum(max(0, end - max(committed.get(p, 0), topic.begin.get(p, 0))) for p, end in topic.end.items())
 
 
 def uncounted(topic: TopicRange, stream: Sequence[Result]) -> int:
-    """Return how many of a topic's records lie at or after the offsets of the stream's documents."""
+    """Return the number of a topic's records at or after the offsets in the stream's documents."""
     return unread(topic, {p: max((r.offsets or {}).get(p, 0) for r in stream) for p in topic.end} if stream else {})
 
 
@@ -215,7 +215,7 @@ class _Placed(Protocol):
 
 
 def place(record: _Placed) -> Place:
-    """Return where a record lies, or where a document's record lay."""
+    """Return the position of a record, or of the record of a document."""
     return record.partition, record.offset
 
 
@@ -223,5 +223,5 @@ PlacedT = TypeVar("PlacedT", bound=_Placed)
 
 
 def in_log_order(records: Iterable[PlacedT]) -> list[PlacedT]:
-    """Sort records by partition and offset: the order in which "first" is meant, an id having one partition."""
+    """Sort records by partition and offset. All records of an id are in one partition, so this order defines its first record."""
     return sorted(records, key=lambda record: (record.partition, record.offset))

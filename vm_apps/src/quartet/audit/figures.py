@@ -1,4 +1,4 @@
-"""The figures of a run: accuracy, confusion matrix, rates and end-to-end latencies. Pure."""
+"""The figures of a run: accuracy, confusion matrix, rates and end-to-end latencies. No I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from quartet.audit.evidence import Evidence, InferenceRecord, in_log_order
 from quartet.contracts.labels import LABELS
 
 SECOND = 1_000_000
-"""Microseconds."""
+"""A second in microseconds."""
 
 
 def percentile(values: Sequence[int], share: float) -> int | None:
@@ -32,7 +32,7 @@ def confusion(inferences: Iterable[InferenceRecord]) -> list[list[int]]:
 
 
 def rate(times: Sequence[int]) -> float | None:
-    """Return events a second between the first and the last; None for fewer than two."""
+    """Return events per second between the first and the last one (times in microseconds); None for fewer than two."""
     if len(times) < 2 or max(times) == min(times):
         return None
     return (len(times) - 1) * SECOND / (max(times) - min(times))
@@ -51,7 +51,7 @@ def latency(pairs: Iterable[tuple[int, int]]) -> dict[str, float | int | None]:
 
 
 def figures(evidence: Evidence) -> dict[str, Any]:
-    """Return what the report shows beside the counts, over everything and for each run (newest first)."""
+    """Return the figures of the report besides the counts: for all images and for each run (newest first)."""
     first = evidence.first_inferences()
     by_run: dict[str, list[str]] = defaultdict(list)
     sent: dict[str, int] = {}

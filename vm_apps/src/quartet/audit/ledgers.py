@@ -15,7 +15,7 @@ from quartet.runtime.errors import ExitCode, QuartetError
 
 
 def ledger(exported: Mapping[str, Any]) -> Ledger:
-    """Read one ledger of `quartet ledger export`."""
+    """Convert one ledger of `quartet ledger export`."""
     acknowledged = SeenSequences(s for first, end in exported["acknowledged"] for s in range(first, end))
     return Ledger(
         producer_id=exported["producer_id"],

@@ -1,4 +1,4 @@
-"""What is shown of each producer: how many of its images came how far."""
+"""The row of each producer: how many of its images reached each stage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from quartet.contracts.ids import parse_id
 
 @dataclass
 class ProducerRow:
-    """What is shown of one producer."""
+    """Number of images of one producer at each stage, and its counts."""
 
     producer_id: int
     sent: int = 0
@@ -40,7 +40,7 @@ def producer_rows(
     refusals: Refusals,
     inferred: Mapping[str, InferenceRecord],
 ) -> list[ProducerRow]:
-    """Return a row for each producer. `inferred`: the first inference of the model of each id."""
+    """Return one row per producer. `inferred`: the first inference of the model by image id."""
     rows: dict[int, ProducerRow] = {}
 
     def row(producer_id: int) -> ProducerRow:

@@ -1,7 +1,7 @@
-"""Reads what the judging commands judge, with the auditor's rights, which change nothing.
+"""Collects the evidence for the auditing commands, with the auditor's read-only access.
 
-The order makes the evidence judgeable while everything runs: first what was promised (ledgers, commits), then what must be there because
-of it, each thing before what it was made from (documents, inferences, images). What arrives in between is too much, never missing.
+The order of reading allows judging a live system: first the promises (ledgers, commits), then what must exist because of them, each before
+its source (documents, inferences, images). What arrives in between can only appear as surplus, never as missing.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _BATCH = 1000
 
 
 @contextmanager
-def reachable() -> Iterator[None]:
-    """Turn Unavailable into an exit status: a command that is run by hand does not wait for servers."""
+def exit_if_unavailable() -> Iterator[None]:
+    """Translate Unavailable into an exit code: commands that are run by hand do not wait for servers."""
     try:
         yield
     except Unavailable as error:
@@ -34,7 +34,7 @@ def reachable() -> Iterator[None]:
 class Auditor:
     """The auditor's connections.
 
-    Every method raises Unavailable if a server does not answer, and QuartetError (CREDENTIALS) if it does not allow it.
+    Every method raises Unavailable if a server does not answer, and QuartetError (CREDENTIALS) if it refuses access.
     """
 
     def __init__(self, settings: AuditorSettings) -> None:
@@ -52,7 +52,7 @@ class Auditor:
         self._stream_collection = results[names.stream_collection]
 
     def server(self) -> str:
-        """Return the database server's own name and version."""
+        """Return the name and version of the database server."""
         return mongodb_client.server(self._client)
 
     def committed(self) -> dict[str, dict[int, int]]:
@@ -60,7 +60,7 @@ class Auditor:
         groups = self.settings.groups
         admin = kafka_client.connect_admin(self.settings.kafka, self._kafka_password)
         try:
-            with kafka_client.translated():
+            with kafka_client.translate_errors():
                 found = admin.list_group_offsets([groups.images, groups.inferences, groups.inference])
         finally:
             admin.close()
@@ -76,11 +76,11 @@ class Auditor:
         }
 
     def members(self) -> dict[str, list[str]]:
-        """Return who reads in each group: `<instance> at <host>`."""
+        """Return the members of each group as `<instance> at <host>`."""
         groups = self.settings.groups
         admin = kafka_client.connect_admin(self.settings.kafka, self._kafka_password)
         try:
-            with kafka_client.translated():
+            with kafka_client.translate_errors():
                 found = admin.describe_groups([groups.images, groups.inferences, groups.inference])
         finally:
             admin.close()
@@ -93,7 +93,7 @@ class Auditor:
         }
 
     def ranges(self, *topics: str) -> dict[str, TopicRange]:
-        """Return the first and the end offsets of topics."""
+        """Return the first and the end offsets of the partitions of topics."""
         consumer = kafka_client.connect_reader(self.settings.kafka, self._kafka_password)
         try:
             return {topic: topic_range(consumer, topic) for topic in topics}
@@ -101,13 +101,13 @@ class Auditor:
             consumer.close()
 
     def read_topic(self, topic: str) -> tuple[TopicRange, Iterator[Any]]:
-        """Return a topic's range and an iterator of its records up to the end that it has now."""
+        """Return a topic's current range and an iterator over its records."""
         consumer = kafka_client.connect_reader(self.settings.kafka, self._kafka_password)
         extent = topic_range(consumer, topic)
         return extent, topic_records(consumer, topic, extent)
 
     def record_at(self, topic: str, partition: int, offset: int) -> Any | None:
-        """Return the record at a place, or None if the topic no longer holds it."""
+        """Return the record at an offset, or None if it was deleted."""
         consumer = kafka_client.connect_reader(self.settings.kafka, self._kafka_password)
         try:
             extent = topic_range(consumer, topic)
@@ -120,34 +120,34 @@ class Auditor:
 
     def batch(self) -> list[Result]:
         """Return the batch's documents."""
-        with mongodb_client.translated():
+        with mongodb_client.translate_errors():
             return [result(document) for document in self._batch_collection.find({})]
 
     def stream(self) -> list[Result]:
         """Return the stream's documents."""
-        with mongodb_client.translated():
+        with mongodb_client.translate_errors():
             return [result(document) for document in self._stream_collection.find({})]
 
     def stored_images(self) -> list[StoredImage]:
-        """Return all documents of images, their bytes as digests."""
-        with mongodb_client.translated():
+        """Return all documents of images, with digests instead of their bytes."""
+        with mongodb_client.translate_errors():
             return [stored_image(document) for document in self.image_collection.find({}, batch_size=_BATCH)]
 
     def stored_inferences(self) -> list[StoredInference]:
         """Return all documents of inferences."""
-        with mongodb_client.translated():
+        with mongodb_client.translate_errors():
             return [stored_inference(document) for document in self.inference_collection.find({}, batch_size=_BATCH)]
 
     def counts(self) -> dict[str, int]:
-        """Return how many images and inferences of the model are stored."""
-        with mongodb_client.translated():
+        """Return the number of stored images, and of stored inferences of the model."""
+        with mongodb_client.translate_errors():
             return {
                 "images": self.image_collection.estimated_document_count(),
                 "inferences": self.inference_collection.count_documents({"model": self.settings.model}),
             }
 
     def versions(self) -> dict[str, str]:
-        """Return what runs where, as far as it can be asked."""
+        """Return versions and addresses of the servers, the group members and the model."""
         settings = self.settings
         readers = "; ".join(f"{group}: {', '.join(who) or 'nobody'}" for group, who in self.members().items())
         return {
@@ -158,7 +158,7 @@ class Auditor:
         }
 
     def collect(self) -> Evidence:
-        """Collect everything."""
+        """Collect all evidence."""
         topics = self.settings.topics
         taken_at = time.time_ns() // 1000
         committed = self.committed()

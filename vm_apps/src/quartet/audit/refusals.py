@@ -1,4 +1,4 @@
-"""What was refused of the images, and what of it still counts as refused."""
+"""The refused image records, and which of them are still unresolved."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _CONFLICT = "id-conflict"
 
 
 class Refusals:
-    """Dead letters of the topic of images. A refused record whose id was sent again, and is stored now, is resolved.
+    """The dead letters of the images topic. A refused record is resolved if its id was sent again and is stored now.
 
-    A record that was refused because its id was taken (id-conflict) stays refused, and says nothing of the image that has the id.
+    A record that was refused because its id was taken (id-conflict) stays unresolved; it does not concern the image with that id.
     """
 
     def __init__(self, letters: Sequence[DeadLetter], stored: Mapping[str, StoredImage]) -> None:
@@ -26,11 +26,11 @@ class Refusals:
         )
 
     def places(self) -> KeysView[Place]:
-        """Return where refused records lie."""
+        """Return the positions of refused records."""
         return self._by_place.keys()
 
     def ids(self) -> KeysView[str]:
-        """Return the ids of images that were refused, resolved or not."""
+        """Return the ids of refused images, resolved or not."""
         return self._by_id.keys()
 
     def unresolved_ids(self) -> list[str]:
@@ -38,5 +38,5 @@ class Refusals:
         return [image_id for image_id, letter in self._by_id.items() if place(letter) in self.unresolved]
 
     def causes(self) -> Counter[str]:
-        """Count the unresolved records by why they were refused."""
+        """Count the unresolved records by cause."""
         return Counter(self._by_place[at].cause for at in self.unresolved)

@@ -1,4 +1,4 @@
-"""What was sent: the records of the topic of images, by id."""
+"""The records of the images topic, by image id."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from quartet.audit.evidence import ImageRecord, Place, in_log_order, place
 
 
 class SentImages:
-    """The good records of the topic of images. Several with one id stand in the order of the log, the first one being the one that counts."""
+    """The valid records of the images topic. Records with the same id are in log order; the first one counts."""
 
     def __init__(self, records: Iterable[ImageRecord]) -> None:
         self._records: dict[str, list[ImageRecord]] = defaultdict(list)
@@ -24,7 +24,7 @@ class SentImages:
         yield from self._records.items()
 
     def ids(self) -> KeysView[str]:
-        """Return every id that was sent."""
+        """Return all ids that were sent."""
         return self._records.keys()
 
     def first(self, image_id: str) -> ImageRecord:
@@ -32,12 +32,12 @@ class SentImages:
         return self._records[image_id][0]
 
     def firsts(self, image_id: str) -> list[ImageRecord]:
-        """Return the first record of an id in each partition, if a client sent it to several; none if it was not sent."""
+        """Return the first record of an id in each partition (a client may have sent it to several); empty if it was not sent."""
         found: dict[int, ImageRecord] = {}
         for record in self._records.get(image_id, []):
             found.setdefault(record.partition, record)
         return list(found.values())
 
     def places(self) -> set[Place]:
-        """Return where the records lie."""
+        """Return the positions of the records."""
         return {place(record) for records in self._records.values() for record in records}

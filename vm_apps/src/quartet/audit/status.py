@@ -1,4 +1,4 @@
-"""`quartet status`: how far every reader is, what is stored, refused and counted, and on which servers."""
+"""`quartet status`: the lag of every reader, the stored, refused and counted images, and the servers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN: Final = ("quartet_build_info", "quartet_connected", "quartet_images_per_
 
 @dataclass(frozen=True)
 class PipelineStatus:
-    """What the commands below judge. The keys of `committed` are images, inference and inferences."""
+    """The state of the pipeline. The keys of `committed` are images, inference and inferences."""
 
     model: str
     topics: Mapping[str, TopicRange]
@@ -37,7 +37,7 @@ class PipelineStatus:
     versions: Mapping[str, str]
 
     def lags(self) -> dict[str, int]:
-        """Return what each reader has not read."""
+        """Return the number of unread records of each reader."""
         return {
             "images": unread(self.topics[self.images], self.committed.get("images", {})),
             "inference": unread(self.topics[self.images], self.committed.get("inference", {})),
@@ -46,8 +46,8 @@ class PipelineStatus:
         }
 
 
-def left(status: PipelineStatus) -> list[str]:
-    """Say what is left to read, in words; empty when everything has drained."""
+def unfinished_work(status: PipelineStatus) -> list[str]:
+    """Return one line per reader that has unread records; empty if everything has drained."""
     names = {
         "images": "images to store",
         "inference": "images to classify",
@@ -58,7 +58,7 @@ def left(status: PipelineStatus) -> list[str]:
 
 
 def lines(status: PipelineStatus) -> list[str]:
-    """Return the status as lines for people."""
+    """Format the status as lines of text."""
     records = {name: sum(extent.end.values()) - sum(extent.begin.values()) for name, extent in status.topics.items()}
     pending = status.stored["images"] - status.stored["inferences"]
     text = [f"{name:<12} {version}" for name, version in status.versions.items()]
@@ -78,12 +78,12 @@ def lines(status: PipelineStatus) -> list[str]:
 
 
 def metrics_lines(texts: Iterable[str]) -> list[str]:
-    """Pick what people want to see out of the metrics of this VM's apps."""
+    """Select the metrics to show from the metrics of this VM's apps."""
     return [line for text in texts for line in text.splitlines() if line.startswith(_SHOWN)]
 
 
-def look(auditor: reader.Auditor) -> PipelineStatus:
-    """Ask the servers. Commits are read before ends, so that nothing seems drained that is not."""
+def read_status(auditor: reader.Auditor) -> PipelineStatus:
+    """Query the servers. Commits are read before end offsets, so that the status never shows a topic as drained that is not."""
     topics = auditor.settings.topics
     committed, stream = auditor.committed(), auditor.stream()
     _, letters = auditor.read_topic(topics.dead_letters)
@@ -115,16 +115,18 @@ def _local_metrics() -> Iterable[str]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `quartet status`."""
     parser.add_argument("--config", required=True, metavar="FILE", help="the auditor's settings (JSON)")
-    parser.add_argument("--drained", action="store_true", help="exit 1, saying what is left, unless everything was read and counted")
+    parser.add_argument(
+        "--drained", action="store_true", help="exit with 1 and list the remaining work unless everything was read and counted"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show the status, or say whether everything has drained."""
+    """Print the status, or whether everything has drained."""
     options = settings.load(settings.AuditorSettings, arguments.config)
-    with reader.reachable():
-        status = look(reader.Auditor(options))
+    with reader.exit_if_unavailable():
+        status = read_status(reader.Auditor(options))
     if arguments.drained:
-        remaining = left(status)
+        remaining = unfinished_work(status)
         print("left: " + ", ".join(remaining) if remaining else "drained")
         return ExitCode.FAILED if remaining else ExitCode.OK
     print("\n".join([*lines(status), *metrics_lines(_local_metrics())]))

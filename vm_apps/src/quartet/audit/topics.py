@@ -1,4 +1,4 @@
-"""A topic, read from its beginning up to the end that it had when the reading began."""
+"""Reads a topic from its first offset to the end it had at the start of reading."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def topic_range(consumer: KafkaConsumer, topic: str) -> TopicRange:
         Unavailable: Kafka does not answer.
         QuartetError: INPUT, there is no such topic; CREDENTIALS.
     """
-    with kafka_client.translated():
+    with kafka_client.translate_errors():
         partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
         if not partitions:
             raise QuartetError(ExitCode.INPUT, f"topic {topic} does not exist")
@@ -32,7 +32,7 @@ def topic_range(consumer: KafkaConsumer, topic: str) -> TopicRange:
 
 
 def topic_records(consumer: KafkaConsumer, topic: str, extent: TopicRange) -> Iterator[Any]:
-    """Yield the records of a topic within these offsets, and close the consumer.
+    """Yield the records of a topic within a range, then close the consumer.
 
     Raises:
         Unavailable: Kafka does not answer, or no record came for 30 s.
@@ -40,22 +40,22 @@ def topic_records(consumer: KafkaConsumer, topic: str, extent: TopicRange) -> It
     """
     left = {TopicPartition(topic, p): end for p, end in extent.end.items() if end > extent.begin[p]}
     try:
-        with kafka_client.translated():
+        with kafka_client.translate_errors():
             consumer.assign(list(left))
             for partition in left:
                 consumer.seek(partition, extent.begin[partition.partition])
-        heard = time.monotonic()
+        last_record_at = time.monotonic()
         while left:
-            with kafka_client.translated():
+            with kafka_client.translate_errors():
                 found = consumer.poll(timeout_ms=int(_POLL_SECONDS * 1000))
             for partition, records in found.items():
-                heard = time.monotonic()
+                last_record_at = time.monotonic()
                 for record in records:
                     if record.offset < left.get(partition, 0):
                         yield record
-            with kafka_client.translated():
+            with kafka_client.translate_errors():
                 left = {p: end for p, end in left.items() if consumer.position(p) < end}
-            if time.monotonic() - heard > _SILENCE_SECONDS:
+            if time.monotonic() - last_record_at > _SILENCE_SECONDS:
                 raise Unavailable("kafka", f"no record of {topic} came for {_SILENCE_SECONDS:.0f} s")
     finally:
         consumer.close()

@@ -1,4 +1,4 @@
-"""`quartet trace ID`: one image's way through the pipeline, hop by hop, and whether it is counted."""
+"""`quartet trace ID`: one image at every stage of the pipeline, and whether it is counted."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from quartet.mongodb import client as mongodb_client
 from quartet.runtime import settings
 from quartet.runtime.errors import ExitCode, QuartetError
 
-#: Darkest to brightest, for an image of characters.
+#: Characters from dark to bright, for ASCII art.
 _SHADES = " .:-=+*#%@"
 
 
 @dataclass(frozen=True)
 class ImageTrace:
-    """What was found of an image. `document` and `inference` are the database's documents."""
+    """Everything found about one image. `document` and `inference`: its documents in the database; `log`: its inference records."""
 
     id: str
     model: str
@@ -35,21 +35,21 @@ class ImageTrace:
     stream: Result | None
 
 
-def picture(payload: bytes) -> list[str]:
-    """Draw an image of 3,072 planar bytes with characters: 32 columns, 16 rows."""
+def ascii_art(payload: bytes) -> list[str]:
+    """Draw an image of 3,072 planar bytes as ASCII art: 32 columns, 16 rows."""
     grey = [sum(payload[plane * 1024 + i] for plane in range(3)) // 3 for i in range(1024)]
     pairs = [[(grey[64 * row + x] + grey[64 * row + 32 + x]) // 2 for x in range(32)] for row in range(16)]
     return ["".join(_SHADES[value * len(_SHADES) // 256] for value in row) for row in pairs]
 
 
 def lines(trace: ImageTrace) -> list[str]:
-    """Return what was found of an image as lines for people."""
+    """Format a trace as lines of text."""
     text = [f"image {trace.id}"]
     captured = None
     if (document := trace.document) is not None:
         captured = document["captured_at"]
         place = document["kafka"]
-        text += picture(document["image"])
+        text += ascii_art(document["image"])
         same = hashlib.sha256(document["image"]).hexdigest() == document["payload_sha256"]
         text += [
             f"label      {document.get('actual_value') or 'unknown'}",
@@ -76,25 +76,25 @@ def lines(trace: ImageTrace) -> list[str]:
 
 
 def counted(trace: ImageTrace) -> str:
-    """Say whether the image is counted, and as what."""
+    """Return whether the image is counted, and as what."""
     if not trace.log:
         return "no: there is no inference of it" + (f" by {trace.model}" if trace.document is not None else "")
     first = trace.log[0]
     if first.actual_value is None:
-        return "no: nobody knows its label"
+        return "no: the image has no label"
     outcome = (
-        "right" if first.image_prediction == first.actual_value else f"wrong ({first.actual_value} taken for {first.image_prediction})"
+        "right" if first.image_prediction == first.actual_value else f"wrong ({first.actual_value} classified as {first.image_prediction})"
     )
     offsets = (trace.stream.offsets if trace.stream is not None else None) or {}
     reached = first.offset < offsets.get(first.partition, 0)
-    return f"as {outcome}; the stream has {'counted it' if reached else 'not come so far'}"
+    return f"as {outcome}; the stream has {'counted it' if reached else 'not reached it yet'}"
 
 
-def follow(auditor: reader.Auditor, image_id: str) -> ImageTrace:
-    """Look an image up everywhere."""
+def find_trace(auditor: reader.Auditor, image_id: str) -> ImageTrace:
+    """Look up an image in the database and the topics."""
     options = auditor.settings
     producer_id = parse_id(image_id)[0]
-    with mongodb_client.translated():
+    with mongodb_client.translate_errors():
         document = auditor.image_collection.find_one({"_id": image_id})
         inference = auditor.inference_collection.find_one({"_id": f"{image_id}/{options.model}"})
     stream = next((r for r in auditor.stream() if r.producer_id == producer_id), None)
@@ -124,14 +124,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Follow an image; exit 1 if there is no trace of it."""
+    """Print the trace of an image; exit with 1 if there is none."""
     options = settings.load(settings.AuditorSettings, arguments.config)
     try:
         parse_id(arguments.id)
     except ContractError as error:
         raise QuartetError(ExitCode.INPUT, error.detail) from None
-    with reader.reachable():
-        trace = follow(reader.Auditor(options), arguments.id)
+    with reader.exit_if_unavailable():
+        trace = find_trace(reader.Auditor(options), arguments.id)
     if trace.document is None and not trace.log and not trace.dead_letters:
         print(f"there is no trace of {arguments.id}: not stored, not inferred, not refused")
         return ExitCode.FAILED

@@ -1,7 +1,7 @@
-"""The judge: applies every rule, recounts everything in plain Python, without Spark, and says which promise does not hold.
+"""The judge: applies every rule, recounts all inferences in plain Python, without Spark, and reports the broken rules.
 
-It works on a live system. What the consumers have not committed yet is pending, not lost; the stream is compared at
-its own offsets; the batch once everything has drained.
+It works on a live system. Records that the consumers have not committed yet are pending, not lost; the stream is compared
+at its own offsets, the batch once everything has drained.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Verdict:
 
     @property
     def broken(self) -> list[Rule]:
-        """The rules that do not hold."""
+        """The broken rules."""
         return [rule for rule in self.rules if rule.state is State.BROKEN]
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `--json` writes and `quartet report` reads."""
+        """Return the JSON that `--json` writes and `quartet report` reads."""
         return {
             "schema": "verify/1",
             "holds": not self.broken,
@@ -50,8 +50,8 @@ class Verdict:
 
 
 def judge(evidence: Evidence, ledgers: Sequence[Ledger]) -> Verdict:
-    """Judge what was seen by the ledgers."""
-    promised = {(ledger.producer_id, ledger.run): ledger for ledger in ledgers}
+    """Judge the evidence by the ledgers."""
+    ledger_of_run = {(ledger.producer_id, ledger.run): ledger for ledger in ledgers}
     sent = SentImages(evidence.images)
     stored = {document.id: document for document in evidence.stored_images}
     refusals = Refusals(evidence.dead_letters_of(evidence.images_topic), stored)
@@ -61,16 +61,16 @@ def judge(evidence: Evidence, ledgers: Sequence[Ledger]) -> Verdict:
         model=evidence.model,
         drained=evidence.drained,
         rules=[
-            nothing_lost(evidence, promised, sent, stored, refusals),
-            nothing_invented(evidence, promised, sent, stored, refusals),
+            nothing_lost(evidence, ledger_of_run, sent, stored, refusals),
+            nothing_invented(evidence, ledger_of_run, sent, stored, refusals),
             one_document_per_id(evidence, sent, stored, refusals),
-            bytes_are_equal(promised, sent, stored),
+            bytes_are_equal(ledger_of_run, sent, stored),
             stored_or_refused(stored, refusals),
             nothing_left_to_read(evidence),
             one_inference_per_image(evidence, sent, inferred),
             counts_agree(evidence),
         ],
-        producers=producer_rows(evidence, promised.values(), sent=sent, stored=stored, refusals=refusals, inferred=inferred),
+        producers=producer_rows(evidence, ledger_of_run.values(), sent=sent, stored=stored, refusals=refusals, inferred=inferred),
         figures=figures.figures(evidence),
         versions=dict(evidence.versions),
     )

@@ -1,4 +1,4 @@
-"""`quartet verify`: judges what the servers hold by the producers' ledgers, and says which promise does not hold."""
+"""`quartet verify`: checks the data on the servers against the producers' ledgers, and reports the broken rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from quartet.runtime.errors import ExitCode
 
 
 def table(verdict: Verdict) -> str:
-    """Return the verdict as text: the counts of each producer, then the rules."""
+    """Format the verdict as text: the counts of each producer, then the rules."""
     heads = ["producer", "sent", "stored", "inferred", "pending", "refused", "batch", "stream", "recount", "accuracy"]
     lines = [heads]
     for row in verdict.producers:
@@ -52,15 +52,15 @@ def _share(incorrect: int | None, total: int | None) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `quartet verify`."""
     parser.add_argument("--config", required=True, metavar="FILE", help="the auditor's settings (JSON)")
-    parser.add_argument("--ledgers", required=True, metavar="FILE", help="what `quartet ledger export` printed")
-    parser.add_argument("--json", metavar="FILE", help="write all figures there")
+    parser.add_argument("--ledgers", required=True, metavar="FILE", help="output of `quartet ledger export`")
+    parser.add_argument("--json", metavar="FILE", help="also write the verdict and all figures to this file (JSON)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Collect, judge, show the table and write the JSON."""
     options = settings.load(settings.AuditorSettings, arguments.config)
     ledgers = read_ledgers(arguments.ledgers)
-    with reader.reachable():
+    with reader.exit_if_unavailable():
         verdict = judge(reader.Auditor(options).collect(), ledgers)
     if arguments.json is not None:
         Path(arguments.json).write_text(json.dumps(verdict.as_json(), indent=1), encoding="utf-8")

@@ -1,1 +1,1 @@
-"""The records that travel between the parts: ids, checks and codecs. The prose is in docs/contracts.md."""
+"""The records exchanged between the apps: ids, validation, encoding and decoding. Specified in docs/contracts.md."""

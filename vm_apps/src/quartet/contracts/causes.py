@@ -1,4 +1,4 @@
-"""Why a record is refused."""
+"""The causes for which a record is refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Cause(StrEnum):
-    """Why a record was refused. A closed set: it is a label of a metric."""
+    """Why a record was refused. The set is closed, because the cause is a metric label."""
 
     NULL_VALUE = "null-value"
     WRONG_LENGTH = "wrong-length"
@@ -22,7 +22,7 @@ class Cause(StrEnum):
 
 
 class ContractError(Exception):
-    """A record breaks its contract."""
+    """A record violates its contract."""
 
     def __init__(self, cause: Cause, detail: str) -> None:
         super().__init__(f"{cause}: {detail}")

@@ -1,4 +1,4 @@
-"""The contract `dead-letter/1`: a refused record, whole, with where it stood and why it was refused."""
+"""The contract `dead-letter/1`: a complete refused record, its position in the log and the cause."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from quartet.contracts.json_fields import json_object, text, whole_number
 from quartet.contracts.limits import INT32_MAX, INT64_MAX
 
 _CAUSES: Final = frozenset(Cause)
-# A database's refusal may quote the whole document; the letter holds it anyway.
-_MOST_DETAIL: Final = 1000
-#: Bytes of the largest dead letter. A refused batch has up to 262,144 bytes; as an envelope each byte of it takes 6 at most (a
-#: header's name of bytes that JSON writes as \udcff), and the cause some 12,000 more: 1.6 MB, where bytes in base64 take a third.
+# A rejection by the database may quote the whole document, which the dead letter contains anyway.
+_MAX_DETAIL_LENGTH: Final = 1000
+#: Size limit of a dead letter in bytes. A refused batch has up to 262,144 bytes. In the envelope a byte takes at most 6 (a byte of a
+#: header name that JSON writes as \udcff; base64 takes 4/3), and the cause up to 12,000: 1.6 MB in total.
 LARGEST_DEAD_LETTER: Final = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A refused record, whole, with where it stood and why it was refused. `refused_at`: microseconds since the epoch, UTC.
+    """A complete refused record, its position in the log and the cause. `refused_at`: microseconds since the epoch, UTC.
 
-    A header's name may hold surrogates: each stands for a byte that is not UTF-8 (PEP 383).
+    A header's name may contain surrogates: each stands for a byte that is not UTF-8 (PEP 383).
     """
 
     topic: str
@@ -38,12 +38,12 @@ class DeadLetter:
 
     @property
     def record_key(self) -> bytes:
-        """Key of the dead letter's own record."""
+        """Key of the record that carries the dead letter."""
         return f"{self.topic}/{self.partition}/{self.offset}".encode()
 
 
 def encode_dead_letter(letter: DeadLetter) -> tuple[bytes, bytes]:
-    """Return key and value of the record of a dead letter. Bytes are base64, null stays null."""
+    """Return key and value of the record for a dead letter. Bytes are base64, null stays null."""
     body = {
         "schema": "dead-letter/1",
         "topic": letter.topic,
@@ -53,17 +53,17 @@ def encode_dead_letter(letter: DeadLetter) -> tuple[bytes, bytes]:
         "value": _to_base64(letter.value),
         "headers": [[name, _to_base64(content)] for name, content in letter.headers],
         "cause": letter.cause.value,
-        "detail": letter.detail[:_MOST_DETAIL],
+        "detail": letter.detail[:_MAX_DETAIL_LENGTH],
         "refused_at": letter.refused_at,
     }
     return letter.record_key, json.dumps(body, separators=(",", ":")).encode()
 
 
 def decode_dead_letter(value: bytes | None) -> DeadLetter:
-    """Return the dead letter of a record's value.
+    """Return the dead letter in a record's value.
 
     Raises:
-        ContractError: it is not a dead letter.
+        ContractError: the value is not a dead letter.
     """
     if value is None:
         raise ContractError(Cause.NULL_VALUE, "the record has no value")

@@ -1,4 +1,4 @@
-"""Fields that are headers of a record, taken out one by one and checked; each function raises ContractError."""
+"""Reads and validates single headers of a record; each function raises ContractError."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DECIMAL: Final = re.compile(rb"(0|[1-9][0-9]{0,18})")
 
 
 def by_name(headers: Headers) -> dict[str, bytes]:
-    """Return the headers that have a content by their names; of several with one name the first counts."""
+    """Return the headers with a value, by name; if a name occurs more than once, the first one counts."""
     for name, _ in headers:
         if not name.isascii() and not _is_utf8(name):
             raise ContractError(Cause.BAD_HEADER, f"a header's name is not UTF-8: {name[:40]!r}")
@@ -24,14 +24,14 @@ def by_name(headers: Headers) -> dict[str, bytes]:
 
 
 def header(fields: Mapping[str, bytes], name: str) -> bytes:
-    """Return the content of a header that must be there."""
+    """Return the value of a required header."""
     if name not in fields:
         raise ContractError(Cause.MISSING_HEADER, name)
     return bytes(fields[name])
 
 
 def whole_number(fields: Mapping[str, bytes], name: str, low: int, high: int) -> int:
-    """Return a header that is a whole number in decimal digits, from `low` to `high`."""
+    """Return a header as an integer from `low` to `high`; it must be in decimal digits."""
     content = header(fields, name)
     if _DECIMAL.fullmatch(content) is None or not low <= int(content) <= high:
         raise ContractError(Cause.BAD_HEADER, f"{name} {content[:40]!r} is not a whole number from {low} to {high}")
@@ -48,7 +48,7 @@ def run_name(fields: Mapping[str, bytes]) -> str:
 
 
 def label(content: bytes) -> str:
-    """Return the label that the content of the header `actual_value` is."""
+    """Return the value of the header `actual_value` as a label."""
     text = bytes(content).decode("ascii", "replace")
     if text not in LABELS:
         raise ContractError(Cause.BAD_HEADER, f"actual_value {content[:40]!r} is not a label")

@@ -1,4 +1,4 @@
-"""Ids, and the names of runs and models that they and the records are made of."""
+"""Image ids, and the names of runs and models."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def image_id(producer_id: int, run: str, sequence: int) -> str:
 
 
 def parse_id(text: str) -> tuple[int, str, int]:
-    """Return producer id, run and sequence of an id.
+    """Return producer id, run and sequence of an image id.
 
     Raises:
-        ContractError: it is not an id.
+        ContractError: the text is not an image id.
     """
     match = _ID.fullmatch(text)
     if match is None or int(match[1]) > INT32_MAX:
@@ -31,10 +31,10 @@ def parse_id(text: str) -> tuple[int, str, int]:
 
 
 def is_run(text: str) -> bool:
-    """Say whether a text may name a run."""
+    """Return whether a text is a valid name of a run."""
     return _RUN.fullmatch(text) is not None
 
 
 def is_model(text: str) -> bool:
-    """Say whether a text may name a model: the first 12 hex digits of its weights' sha256."""
+    """Return whether a text is a valid name of a model: the first 12 hex digits of the sha256 of its file."""
     return _MODEL.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""The contract `image/1`: an image, its record, and what the record must be before it is decoded."""
+"""The contract `image/1`: an image, its encoding as a record, and the validation of a record."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IMAGE_SIDE: Final = 32
 #: 3 planes (red, green, blue) of 32 x 32 pixels, uint8
 IMAGE_BYTES: Final = 3 * IMAGE_SIDE * IMAGE_SIDE
 IMAGE_SCHEMA: Final = "image/1"
-# The current schema number and the one before it are accepted; 1 has none before it.
+# The current schema version and the previous one are accepted; version 1 has no previous one.
 _SCHEMAS: Final = frozenset({b"image/1"})
 
 
@@ -42,7 +42,7 @@ class Image:
 
 
 def encode_image(image: Image) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
-    """Return key, value and headers of the record of an image."""
+    """Return key, value and headers of the record for an image."""
     headers = [
         ("schema", IMAGE_SCHEMA.encode()),
         ("producer_id", b"%d" % image.producer_id),
@@ -56,10 +56,10 @@ def encode_image(image: Image) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
 
 
 def decode_image(key: bytes | None, value: bytes | None, headers: Headers) -> Image:
-    """Return the image of a record.
+    """Return the image in a record.
 
     Raises:
-        ContractError: the record breaks the contract `image/1`.
+        ContractError: the record violates the contract `image/1`.
     """
     if value is None:
         raise ContractError(Cause.NULL_VALUE, "the record has no value")

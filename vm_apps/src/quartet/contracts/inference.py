@@ -1,4 +1,4 @@
-"""The contract `inference/1`: an inference, its record, and what the record must be before it is decoded."""
+"""The contract `inference/1`: an inference, its encoding as a record, and the validation of a record."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from quartet.contracts.json_fields import fraction, json_object, label, text, wh
 from quartet.contracts.limits import INT32_MAX, INT64_MAX, SEQUENCE_MAX
 
 INFERENCE_SCHEMA: Final = "inference/1"
-# The current schema number and the one before it are accepted; 1 has none before it.
+# The current schema version and the previous one are accepted; version 1 has no previous one.
 _SCHEMAS: Final = frozenset({"inference/1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
-    """What a model said of an image. `confidence`: softmax of the predicted class; times in microseconds since the epoch, UTC."""
+    """The prediction of a model for an image. `confidence`: softmax of the predicted class; times in microseconds since the epoch, UTC."""
 
     id: str
     run: str
@@ -38,7 +38,7 @@ class Inference:
 
 
 def encode_inference(inference: Inference) -> tuple[bytes, bytes]:
-    """Return key and value of the record of an inference."""
+    """Return key and value of the record for an inference."""
     body = {"schema": INFERENCE_SCHEMA, **asdict(inference)}
     if inference.actual_value is None:
         del body["actual_value"]
@@ -46,10 +46,10 @@ def encode_inference(inference: Inference) -> tuple[bytes, bytes]:
 
 
 def decode_inference(key: bytes | None, value: bytes | None) -> Inference:
-    """Return the inference of a record.
+    """Return the inference in a record.
 
     Raises:
-        ContractError: the record breaks the contract `inference/1`.
+        ContractError: the record violates the contract `inference/1`.
     """
     if value is None:
         raise ContractError(Cause.NULL_VALUE, "the record has no value")

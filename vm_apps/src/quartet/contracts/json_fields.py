@@ -1,4 +1,4 @@
-"""Fields of a JSON object, taken out one by one and checked; each function raises ContractError."""
+"""Reads and validates single fields of a JSON object; each function raises ContractError."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from quartet.contracts.labels import LABELS
 
 
 def json_object(value: bytes) -> dict[str, Any]:
-    """Return the JSON object that a record's value is."""
+    """Parse a record's value as a JSON object."""
     try:
         return strict_json.load_object(bytes(value))
     except ValueError as error:
@@ -19,16 +19,16 @@ def json_object(value: bytes) -> dict[str, Any]:
 
 
 def text(body: Mapping[str, Any], name: str) -> str:
-    """Return a text that must be there."""
+    """Return a required string."""
     if name not in body:
         raise ContractError(Cause.MISSING_FIELD, name)
     if not isinstance(body[name], str):
-        raise ContractError(Cause.BAD_FIELD, f"{name} is not a text")
+        raise ContractError(Cause.BAD_FIELD, f"{name} is not a string")
     return str(body[name])
 
 
 def label(body: Mapping[str, Any], name: str) -> str:
-    """Return a text that is one of LABELS."""
+    """Return a required string that is one of LABELS."""
     found = text(body, name)
     if found not in LABELS:
         raise ContractError(Cause.BAD_FIELD, f"{name} {found[:40]!r} is not a label")
@@ -36,7 +36,7 @@ def label(body: Mapping[str, Any], name: str) -> str:
 
 
 def whole_number(body: Mapping[str, Any], name: str, low: int, high: int) -> int:
-    """Return a whole number from `low` to `high`."""
+    """Return a required integer from `low` to `high`."""
     if name not in body:
         raise ContractError(Cause.MISSING_FIELD, name)
     value = body[name]
@@ -46,7 +46,7 @@ def whole_number(body: Mapping[str, Any], name: str, low: int, high: int) -> int
 
 
 def fraction(body: Mapping[str, Any], name: str) -> float:
-    """Return a number from 0 to 1."""
+    """Return a required number from 0 to 1."""
     if name not in body:
         raise ContractError(Cause.MISSING_FIELD, name)
     value = body[name]
@@ -56,5 +56,5 @@ def fraction(body: Mapping[str, Any], name: str) -> float:
 
 
 def _shown(value: object) -> str:
-    """Return a scalar as it is, anything else by its kind: what is nested has no end."""
+    """Return a scalar as text, for anything else only its type: a nested value may be arbitrarily large."""
     return f"{value!r:.40}" if isinstance(value, str | int | float | None) else f"(a {type(value).__name__})"

@@ -1,4 +1,4 @@
-"""The ten classes."""
+"""The ten classes of CIFAR-10."""
 
 from __future__ import annotations
 

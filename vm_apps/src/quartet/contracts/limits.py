@@ -1,4 +1,4 @@
-"""How large the numbers of a record may be."""
+"""Upper limits of the numbers in a record."""
 
 from __future__ import annotations
 

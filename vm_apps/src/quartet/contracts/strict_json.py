@@ -1,6 +1,6 @@
-"""JSON as a contract reads it: one meaning, the same on every machine, and nothing without end.
+"""A strict JSON parser: every text has one meaning, the same on every machine, and bounded nesting.
 
-Python's own reader takes NaN, lets the last of two equal fields win, and how deep it follows depends on who calls it.
+Python's own parser accepts NaN, lets the last of two equal fields win, and its maximum nesting depends on the caller's stack.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ import json
 import re
 from typing import Any, Final
 
-#: Lists and objects within each other; a reader with less stack would refuse what another takes.
-_MOST_LEVELS: Final = 64
+#: Maximum nesting of lists and objects; without it a process with less stack would refuse what another one accepts.
+_MAX_LEVELS: Final = 64
 _STRINGS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
 def load_object(content: bytes) -> dict[str, Any]:
-    """Return the object that a text in UTF-8 holds.
+    """Parse a JSON object in UTF-8.
 
     Raises:
-        ValueError: it is not JSON, not an object, nested too deeply, has a field twice, or has NaN, Infinity or a number of
+        ValueError: it is not JSON, not an object, nested too deeply, has duplicate fields, or contains NaN, Infinity or a number of
             more than 4,300 digits.
     """
-    if content.count(b"[") + content.count(b"{") > _MOST_LEVELS:
+    if content.count(b"[") + content.count(b"{") > _MAX_LEVELS:
         _limit_levels(content.decode())
     body = _decoder.decode(content.decode())
     if not isinstance(body, dict):
@@ -34,8 +34,8 @@ def _limit_levels(text: str) -> None:
     for character in _STRINGS.sub("", text):
         if character in "[{":
             level += 1
-            if level > _MOST_LEVELS:
-                raise ValueError(f"more than {_MOST_LEVELS} levels")
+            if level > _MAX_LEVELS:
+                raise ValueError(f"more than {_MAX_LEVELS} levels")
         elif character in "]}":
             level -= 1
 
@@ -43,7 +43,7 @@ def _limit_levels(text: str) -> None:
 def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise ValueError("a field comes twice")
+        raise ValueError("a field occurs twice")
     return fields
 
 

@@ -1,1 +1,1 @@
-"""What is counted: the one definition that the Spark batch, the Spark stream and `quartet verify` share."""
+"""How inferences are counted: the single definition that the Spark batch, the Spark stream and `quartet verify` share."""

@@ -1,6 +1,6 @@
-"""Which sequences of a run were seen: exact, small, and the same bytes wherever it is read.
+"""The set of sequences seen of a run: exact, compact, with a platform-independent serialisation.
 
-Standard library only, so that it runs inside a Spark executor as it runs here.
+Standard library only, so that it also runs in Spark's executors.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 CHUNK_BITS = 4096
-"""Sequences in one bitmap chunk; a chunk that is full costs nothing beyond its place in a range."""
+"""Sequences per bitmap chunk; a full chunk takes no space of its own, only a part of a range."""
 
 _CHUNK_BYTES = CHUNK_BITS // 8
 _VERSION = 1
@@ -26,7 +26,7 @@ class CountingError(ValueError):
 
 
 class SeenSequences:
-    """The exact set of the sequences of one run, in about a bit an image at most.
+    """The exact set of the sequences of one run, in at most about one bit per image.
 
     Sequences are dense, so nearly all chunks of `CHUNK_BITS` become full; full chunks are kept as sorted disjoint
     ranges, the few others as bitmaps.
@@ -43,7 +43,7 @@ class SeenSequences:
     def add(self, sequence: int) -> bool:
         """Add a sequence (>= 0); return whether it was new."""
         if sequence < 0:
-            raise ValueError(f"a sequence is never negative: {sequence}")
+            raise ValueError(f"a sequence must not be negative: {sequence}")
         chunk, bit = divmod(sequence, CHUNK_BITS)
         if self._is_full(chunk):
             return False
@@ -79,7 +79,7 @@ class SeenSequences:
             return NotImplemented
         return (self._starts, self._ends, self._partial) == (other._starts, other._ends, other._partial)
 
-    __hash__ = None  # type: ignore[assignment]  # it changes, so it is no key
+    __hash__ = None  # type: ignore[assignment]  # mutable, so not hashable
 
     def __iter__(self) -> Iterator[int]:
         """Yield the sequences in order."""
@@ -102,21 +102,21 @@ class SeenSequences:
     def to_bytes(self) -> bytes:
         """Serialise: version, ranges of full chunks, then the others as a bitmap or a list, whichever is shorter."""
         out = bytearray([_VERSION])
-        _put(out, len(self._starts))
+        _append_varint(out, len(self._starts))
         at = 0
         for start, end in zip(self._starts, self._ends, strict=True):
-            _put(out, start - at)
-            _put(out, end - start)
+            _append_varint(out, start - at)
+            _append_varint(out, end - start)
             at = end
-        _put(out, len(self._partial))
+        _append_varint(out, len(self._partial))
         at = 0
         for chunk in sorted(self._partial):
-            _put(out, chunk - at)
+            _append_varint(out, chunk - at)
             at = chunk
             size = self._sizes[chunk]
             if 2 * size < _CHUNK_BYTES:
                 out.append(_LIST)
-                _put(out, size)
+                _append_varint(out, size)
                 for bit in _bits(self._partial[chunk]):
                     out += bit.to_bytes(2, "little")
             else:
@@ -126,22 +126,26 @@ class SeenSequences:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SeenSequences:
-        """Read what `to_bytes` wrote; CountingError if the bytes are of another version, cut short or damaged."""
+        """Deserialise what `to_bytes` wrote.
+
+        Raises:
+            CountingError: the bytes are of another version, truncated or damaged.
+        """
         if not data or data[0] != _VERSION:
             raise CountingError(f"state of version {data[0] if data else 'none'}, this program reads version {_VERSION}")
         reader = _Reader(data, 1)
         seen = cls()
         at = 0
-        for i in range(reader.number()):
-            gap, length = reader.number(), reader.number()
+        for i in range(reader.varint()):
+            gap, length = reader.varint(), reader.varint()
             if length == 0 or (i > 0 and gap == 0):
                 raise CountingError("ranges of full chunks are not in order")
             seen._starts.append(at + gap)
             seen._ends.append(at + gap + length)
             at += gap + length
         chunk = 0
-        for i in range(reader.number()):
-            gap = reader.number()
+        for i in range(reader.varint()):
+            gap = reader.varint()
             chunk += gap
             if (i > 0 and gap == 0) or seen._is_full(chunk):
                 raise CountingError("chunks are not in order")
@@ -156,7 +160,7 @@ class SeenSequences:
             bitmap = bytearray(reader.take(_CHUNK_BYTES))
         elif kind == _LIST:
             bitmap = bytearray(_CHUNK_BYTES)
-            offsets = reader.take(2 * reader.number())
+            offsets = reader.take(2 * reader.varint())
             for i in range(0, len(offsets), 2):
                 bit = int.from_bytes(offsets[i : i + 2], "little")
                 if bit >= CHUNK_BITS:
@@ -208,11 +212,11 @@ class _Reader:
     def take(self, length: int) -> bytes:
         piece = self._data[self._at : self._at + length]
         if len(piece) != length:
-            raise CountingError("the state is cut short")
+            raise CountingError("the state is truncated")
         self._at += length
         return piece
 
-    def number(self) -> int:
+    def varint(self) -> int:
         value = 0
         for i in range(_MAX_VARINT_BYTES):
             byte = self.take(1)[0]
@@ -225,7 +229,7 @@ class _Reader:
         return self._at == len(self._data)
 
 
-def _put(out: bytearray, value: int) -> None:
+def _append_varint(out: bytearray, value: int) -> None:
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)
         value >>= 7

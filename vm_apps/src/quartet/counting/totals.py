@@ -1,7 +1,7 @@
-"""What is counted, and what is counted as wrong: the one definition that the Spark batch, the Spark stream and `quartet verify` share.
+"""What is counted, and what counts as incorrect: the single definition of the Spark batch, the Spark stream and `quartet verify`.
 
 For each image id and model the first record in log order counts, if the image is labelled; it is incorrect if the
-prediction differs from the label. Standard library only, so that it runs inside a Spark executor as it runs here.
+prediction differs from the label. Standard library only, so that it also runs in Spark's executors.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Inference(NamedTuple):
-    """The part of an inference record that the count depends on."""
+    """The fields of an inference that the count depends on."""
 
     producer_id: int
     run: str
@@ -26,33 +26,33 @@ class Inference(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Images of one producer that were counted, and how many of them were classified wrongly."""
+    """Number of counted images of one producer, and how many of them were classified incorrectly."""
 
     total: int = 0
     incorrect: int = 0
 
 
 def is_incorrect(image_prediction: str, actual_value: str) -> bool:
-    """Whether a labelled image was classified wrongly."""
+    """Return whether a labelled image was classified incorrectly."""
     return image_prediction != actual_value
 
 
 def tally(image_prediction: str, actual_value: str | None) -> Totals:
-    """Say what one first record adds to its producer's totals: nothing if nobody knows the label."""
+    """Return what the first record of an id adds to its producer's totals: nothing if the image has no label."""
     if actual_value is None:
         return Totals(0, 0)
     return Totals(1, int(is_incorrect(image_prediction, actual_value)))
 
 
 class ProducerCount:
-    """The running count of one producer under one model: its totals and what it has seen of each run."""
+    """The running count of one producer for one model: its totals and the sequences seen of each run."""
 
     def __init__(self, totals: Totals = Totals(), seen: dict[str, SeenSequences] | None = None) -> None:  # noqa: B008 (immutable)
         self.totals = totals
         self.seen: dict[str, SeenSequences] = {} if seen is None else seen
 
     def add(self, run: str, sequence: int, image_prediction: str, actual_value: str | None) -> bool:
-        """Take a record in log order; return whether it was the first of its id."""
+        """Add a record, in log order; return whether it was the first of its id."""
         seen = self.seen.get(run)
         if seen is None:
             seen = self.seen[run] = SeenSequences()
@@ -64,7 +64,7 @@ class ProducerCount:
 
 
 def count(inferences: Iterable[Inference], model: str) -> dict[int, Totals]:
-    """Count records given in log order; only those of `model`. Producers without a labelled image are left out."""
+    """Count the records of `model`, given in log order. Producers without a labelled image are omitted."""
     producers: dict[int, ProducerCount] = {}
     for record in inferences:
         if record.model != model:

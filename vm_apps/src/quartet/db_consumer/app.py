@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from quartet.db_consumer.documents import Contract, ImageDocuments, InferenceDocuments
-from quartet.db_consumer.store import Store
+from quartet.db_consumer.store import StoreStrategy
 from quartet.kafka import client as kafka_client
 from quartet.kafka import group
 from quartet.kafka.dead_letters import DeadLetterWriter
@@ -23,11 +23,11 @@ from quartet.worker.loop import Worker
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `quartet db-consumer`."""
     parser.add_argument("--config", required=True, metavar="FILE", help="settings (JSON)")
-    parser.add_argument("--accept-loss", action="store_true", help="go on where records were deleted before they were read")
+    parser.add_argument("--accept-loss", action="store_true", help="continue although records were deleted before they were read")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Store a topic until the process shall stop."""
+    """Store a topic until the process is asked to stop."""
     chosen = settings.load(DbConsumerSettings, arguments.config)
     kafka_password = settings.password("kafka-password")
     kafka_client.require_crc32c()
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         contract = InferenceDocuments()
         store = DocumentStore(client, names.results_database, names.inference_collection)
-    strategy = Store(
+    strategy = StoreStrategy(
         contract,
         store,
         DeadLetterWriter(

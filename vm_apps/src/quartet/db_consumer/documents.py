@@ -1,4 +1,4 @@
-"""What the DB consumers store: how a record of a topic becomes a document of its collection."""
+"""The documents that the DB consumers store: how a record becomes a document of its collection."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from quartet.runtime.records import Record
 
 
 class Contract(Protocol):
-    """How a record becomes a document."""
+    """Converts records of a topic into documents."""
 
-    #: The field that must be equal where the document is there already, if any
+    #: Field that must be equal if the document is already stored; None: no comparison
     compared: str | None
 
     def document(self, record: Record, origin: Mapping[str, Any]) -> dict[str, Any]:
         """Return the document of a record.
 
         Raises:
-            ContractError: the record breaks its contract.
+            ContractError: the record violates its contract.
         """
 
 
@@ -53,7 +53,7 @@ class ImageDocuments:
 class InferenceDocuments:
     """Documents of team5_vm3_db.images."""
 
-    # Two inferences of an image by a model may differ in confidence and time; the first one is the one that counts.
+    # Two inferences of an image by one model may differ in confidence and time; the first one counts.
     compared: str | None = None
 
     def document(self, record: Record, origin: Mapping[str, Any]) -> dict[str, Any]:

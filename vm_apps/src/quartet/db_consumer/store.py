@@ -1,7 +1,7 @@
-"""What is done with a batch: each document is stored once and for ever.
+"""How the DB consumers process a batch: each document is inserted once and never changed.
 
-A bulk carries only the lowest offset of an _id: the first record in log order wins. What breaks its contract, what the database refuses
-for good, and an id that comes with another image goes to the dead letters, once, with its cause; everything else is written again.
+A bulk contains only the record with the lowest offset of an _id: the first record in log order wins. Records that violate their contract,
+that the database rejects for good, or whose id is taken by another image go to the dead letters, once, with their cause.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bson import Int64
 from quartet.contracts.causes import Cause, ContractError
 from quartet.db_consumer.documents import Contract
 from quartet.kafka.dead_letters import DeadLetterWriter
-from quartet.mongodb.document_store import Written
+from quartet.mongodb.document_store import InsertResult
 from quartet.runtime import metrics
 from quartet.runtime.errors import ExitCode, QuartetError
 from quartet.runtime.records import Record
@@ -31,27 +31,27 @@ Refusal = tuple[Record, Cause, str]
 
 
 class Documents(Protocol):
-    """Where documents go (quartet.mongodb.document_store.DocumentStore)."""
+    """The collection (quartet.mongodb.document_store.DocumentStore)."""
 
-    def add_missing(self, documents: Sequence[dict[str, Any]]) -> Written:
-        """Add the documents whose _id is not there."""
+    def insert_missing(self, documents: Sequence[dict[str, Any]]) -> InsertResult:
+        """Insert the documents whose _id is missing."""
 
     def values(self, ids: Sequence[str], field: str) -> dict[str, Any]:
-        """Return a field of the documents with these ids."""
+        """Return one field of the existing documents among these ids, by id."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch in the database."""
+    """Result of storing a batch."""
 
     added: list[Row] = field(default_factory=list)
-    there: list[Row] = field(default_factory=list)
+    present: list[Row] = field(default_factory=list)
     conflicts: list[Refusal] = field(default_factory=list)
     rejected: list[Refusal] = field(default_factory=list)
 
 
-class Store:
-    """The worker's strategy: one bulk a batch, refusals to the dead letters."""
+class StoreStrategy:
+    """The worker's strategy: one bulk insert per batch; refused records go to the dead letters."""
 
     def __init__(
         self,
@@ -68,35 +68,35 @@ class Store:
         self._dead_letters = dead_letters
         self._find_topic_id = topic_id
         self._topic_id: str | None = None
-        self._most_rejections = rejections_per_minute
+        self._max_rejections = rejections_per_minute
         self._rejections: deque[float] = deque()
         self._clock = clock
         self._writes: WriteBehind[Outcome] = WriteBehind()
         self._stored = self._duplicates = self._refused = 0
 
-    def process(self, records: Sequence[Record]) -> Storing:
-        """Decode a batch and begin to store it.
+    def process(self, records: Sequence[Record]) -> PendingDocuments:
+        """Decode a batch and start storing it.
 
         Raises:
-            Unavailable: a server is away; nothing of the batch is committed.
+            Unavailable: a server does not answer; nothing of the batch is committed.
         """
         if self._topic_id is None:
             self._topic_id = self._find_topic_id()
         rows, refusals = self._decode(records)
         writing = self._writes.begin(lambda: self._write(rows))
-        return Storing(lambda: self._finish(self._writes.result(writing), refusals))
+        return PendingDocuments(lambda: self._finish(self._writes.result(writing), refusals))
 
     def describe(self) -> str:
-        """Return what was done so far."""
-        return f"{self._stored} stored, {self._duplicates} were there already, {self._refused} refused"
+        """Return the progress so far."""
+        return f"{self._stored} stored, {self._duplicates} already stored before, {self._refused} refused"
 
     def close(self) -> None:
-        """Begin no further write, and close the producer of dead letters."""
+        """Drop queued writes and close the dead-letter producer."""
         self._writes.close()
         self._dead_letters.close()
 
     def _decode(self, records: Sequence[Record]) -> tuple[list[Row], list[Refusal]]:
-        """Return documents in the order of the log, and what breaks its contract."""
+        """Return the documents in log order, and the records that violate their contract."""
         rows: list[Row] = []
         refusals: list[Refusal] = []
         for record in sorted(records, key=lambda item: (item.partition, item.offset)):
@@ -123,19 +123,19 @@ class Store:
             first: dict[str, Row] = {}
             later = [row for row in rows if first.setdefault(row[1]["_id"], row) is not row]
             bulk = list(first.values())
-            written = self._documents.add_missing([document for _, document in bulk])
+            written = self._documents.insert_missing([document for _, document in bulk])
             outcome.added += [bulk[at] for at in sorted(written.added)]
-            outcome.there += [bulk[at] for at in sorted(written.present)]
+            outcome.present += [bulk[at] for at in sorted(written.present)]
             outcome.rejected += [(bulk[at][0], Cause.DATABASE_REJECTED, reason) for at, reason in written.refused.items()]
-            # Where the first record of an _id was refused, the next one is the first.
+            # If the first record of an _id was refused, the next one takes its place.
             vacant = {bulk[at][1]["_id"] for at in written.refused}
-            outcome.there += [row for row in later if row[1]["_id"] not in vacant]
+            outcome.present += [row for row in later if row[1]["_id"] not in vacant]
             rows = [row for row in later if row[1]["_id"] in vacant]
-        outcome.conflicts = self._conflicts(outcome.there)
+        outcome.conflicts = self._conflicts(outcome.present)
         return outcome
 
     def _conflicts(self, there: Sequence[Row]) -> list[Refusal]:
-        """Return the records whose id came before with another image."""
+        """Return the records whose id is already stored with another image."""
         compared = self._contract.compared
         if compared is None or not there:
             return []
@@ -147,11 +147,11 @@ class Store:
         ]
 
     def _finish(self, outcome: Outcome, refusals: list[Refusal]) -> None:
-        """Put the refusals of a batch that is stored into the dead letters.
+        """Write the refused records of a stored batch to the dead letters.
 
         Raises:
-            Unavailable: Kafka is away.
-            QuartetError: REJECTED, the database refuses too much; nothing of the batch is committed.
+            Unavailable: Kafka does not answer.
+            QuartetError: REJECTED, too many rejections by the database; nothing of the batch is committed.
         """
         metrics.CONNECTED.labels("mongodb").set(1)
         self._limit_rejections(outcome.rejected)
@@ -168,9 +168,9 @@ class Store:
 
     def _count(self, outcome: Outcome) -> None:
         self._stored += len(outcome.added)
-        self._duplicates += len(outcome.there)
+        self._duplicates += len(outcome.present)
         metrics.STORED.inc(len(outcome.added))
-        metrics.DUPLICATE.inc(len(outcome.there))
+        metrics.DUPLICATE.inc(len(outcome.present))
         now = time.time_ns() // 1000
         for _, document in outcome.added:
             metrics.END_TO_END.observe(max(0, now - document["captured_at"]) / 1_000_000)
@@ -180,10 +180,10 @@ class Store:
         self._rejections.extend(moment for _ in rejected)
         while self._rejections and self._rejections[0] < moment - 60:
             self._rejections.popleft()
-        if len(self._rejections) > self._most_rejections:
+        if len(self._rejections) > self._max_rejections:
             reason = rejected[0][2] if rejected else ""
             message = (
-                f"the database refused {len(self._rejections)} documents within a minute (the limit is {self._most_rejections}), "
+                f"the database refused {len(self._rejections)} documents within a minute (the limit is {self._max_rejections}), "
                 f"the last with: {reason}. "
                 "Nothing of this batch was committed; compare the collection's validator with this release"
             )
@@ -191,16 +191,16 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Storing:
-    """A batch on its way to the database and the dead letters."""
+class PendingDocuments:
+    """A batch that is being written to the database and the dead letters."""
 
     finish: Callable[[], None]
 
     def settle(self) -> None:
-        """Wait until the batch is stored and what was refused is in the dead letters.
+        """Wait until the batch is stored and its refused records are in the dead letters.
 
         Raises:
-            Unavailable: a server is away; the batch must be begun again.
+            Unavailable: a server does not answer; the batch must be retried.
             QuartetError: the process must end.
         """
         self.finish()

@@ -1,1 +1,1 @@
-"""The inference consumer, the model that it runs, and how one is made."""
+"""The inference consumer, its model, and the training of a model."""

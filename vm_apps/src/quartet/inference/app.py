@@ -1,4 +1,4 @@
-"""The inference consumer: classifies each image and publishes what the model said."""
+"""The inference consumer: classifies each image and publishes the prediction."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import Final
 
-from quartet.inference.strategy import CHUNK, Classify
+from quartet.inference.strategy import CHUNK, ClassifyStrategy
 from quartet.kafka import client as kafka_client
 from quartet.kafka import group
 from quartet.kafka.group import GroupConsumer
@@ -22,16 +22,16 @@ _LINGER_MS: Final = 2
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `quartet inference`."""
     parser.add_argument("--config", required=True, metavar="FILE", help="settings (JSON)")
-    parser.add_argument("--accept-loss", action="store_true", help="go on although records were deleted before they were read")
+    parser.add_argument("--accept-loss", action="store_true", help="continue although records were deleted before they were read")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Classify images until the process shall stop."""
+    """Classify images until the process is asked to stop."""
     options = settings.load(settings.InferenceSettings, arguments.config)
-    # OpenMP's threads else spin while they wait for each other: where other processes want the cores too, one image then takes
-    # hundreds of milliseconds instead of ten. torch reads it when it is loaded.
+    # By default OpenMP's threads spin while they wait for each other: on busy cores one image then takes hundreds of milliseconds
+    # instead of ten. torch reads the variable when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from quartet.inference.classifier import Classifier  # noqa: PLC0415 (torch; the strategy does without)
+    from quartet.inference.classifier import Classifier  # noqa: PLC0415 (imports torch; the strategy does not need it)
 
     kafka_client.require_crc32c()
     password = settings.password("kafka-password")
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     service.status("loading the model", now=True)
     model = Classifier(options.model_file, options.model_sha256, options.device, options.dtype, options.threads)
     model.warm_up(min(options.batch_size, CHUNK))
-    model.choose_threads_alone()
+    model.choose_single_image_threads()
     where = f"{model.device_name} ({model.dtype}" + (f", {model.threads} threads)" if model.device == "cpu" else ")")
     metrics.serve(options.metrics_port)
     metrics.BUILD.labels("inference", VERSION, f"{model.description.model} {where}").set(1)
@@ -59,25 +59,25 @@ def run(arguments: argparse.Namespace) -> int:
             (topics.images, consumer.partitions_of(topics.images)), (topics.inferences, consumer.partitions_of(topics.inferences))
         )
 
-    strategy = Classify(
+    strategy = ClassifyStrategy(
         model,
         model.description.model,
         topics.inferences,
         lambda: kafka_client.connect_producer(options.kafka, password, linger_ms=_LINGER_MS),
         check=check,
-        alive=service.alive,
+        feed_watchdog=service.feed_watchdog,
         where=where,
     )
-    # batch_seconds=0: whatever one poll brings is a batch, so a lone image never waits for company
+    # batch_seconds=0: one poll is one batch, so a single image never waits for more
     return Worker(service, consumer, strategy, batch_size=options.batch_size, batch_seconds=0).run()
 
 
 def check_partitions(images: tuple[str, int], inferences: tuple[str, int]) -> None:
-    """Check that an inference can go to its image's partition, from (topic, number of partitions) of both.
+    """Check that an inference can be sent to its image's partition; each argument is (topic, number of partitions).
 
     Raises:
         Unavailable: a topic does not exist (yet).
-        QuartetError: CONFIGURATION, the numbers differ.
+        QuartetError: CONFIGURATION, the numbers of partitions differ.
     """
     for topic, partitions in (images, inferences):
         if partitions == 0:

@@ -1,4 +1,4 @@
-"""What training does to its images, a batch at a time, on the device that they lie on: shift, mirror, mix, normalise."""
+"""Data augmentation of a batch on the device of its images: random shift and flip, CutMix, normalisation."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ STD: Final = (0.2470, 0.2435, 0.2616)
 _PAD: Final = 4
 
 
-def normalised(pixels: torch.Tensor) -> torch.Tensor:
-    """Return pixels (uint8, n x 3 x 32 x 32) as the network takes them: float32, normalised, channels last."""
+def normalise(pixels: torch.Tensor) -> torch.Tensor:
+    """Return pixels (uint8, n x 3 x 32 x 32) as input of the network: float32, normalised, channels last."""
     mean = torch.tensor(MEAN, device=pixels.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=pixels.device).view(1, 3, 1, 1)
     return pixels.float().div_(255).sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
 
 
-def shifted(batch: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-    """Shift each image by up to four pixels, mirrored at the edge, and mirror half of them."""
+def shift_and_flip(batch: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    """Shift each image by up to four pixels with reflection padding, and flip half of them horizontally."""
     n, _, height, width = batch.shape
     device = batch.device
     padded = functional.pad(batch, (_PAD,) * 4, mode="reflect")
     top = torch.randint(2 * _PAD + 1, (n, 1), generator=random, device=device)
     left = torch.randint(2 * _PAD + 1, (n, 1), generator=random, device=device)
-    mirrored = torch.rand(n, 1, generator=random, device=device) < 0.5
+    flipped = torch.rand(n, 1, generator=random, device=device) < 0.5
     columns = torch.arange(width, device=device).expand(n, width)
-    columns = torch.where(mirrored, columns.flip(1), columns) + left
+    columns = torch.where(flipped, columns.flip(1), columns) + left
     rows = torch.arange(height, device=device).expand(n, height) + top
     picked = torch.arange(n, device=device).view(n, 1, 1)
     return padded.permute(0, 2, 3, 1)[picked, rows.unsqueeze(2), columns.unsqueeze(1)].permute(0, 3, 1, 2)
 
 
-def mixed(batch: torch.Tensor, targets: torch.Tensor, share: float, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Put a square of another image into that share of the images, and into the targets (n x 10) as much of its label as it shows.
+def cutmix(batch: torch.Tensor, targets: torch.Tensor, share: float, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Apply CutMix to a share of the images: paste a square of another image and mix the targets (n x 10) in proportion to its area.
 
-    Its area is uniform between nothing and everything (Yun and others, CutMix, 2019).
+    The area is uniform between 0 and the whole image (Yun and others, CutMix, 2019).
     """
     n, device = len(batch), batch.device
     chosen = torch.rand(n, generator=random, device=device) < share
@@ -49,7 +49,7 @@ def mixed(batch: torch.Tensor, targets: torch.Tensor, share: float, random: torc
 
 
 def _squares(sides: torch.Tensor, batch: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-    """Return where each image's square lies, as far as it is in the image (bool, n x 1 x height x width)."""
+    """Return the mask of each image's square, clipped to the image (bool, n x 1 x height x width)."""
     n, _, height, width = batch.shape
     device = batch.device
     top = torch.randint(height, (n,), generator=random, device=device) - sides // 2

@@ -1,4 +1,4 @@
-"""The classifier: the network of a checked model file, on the CPU or a GPU, in the type that is fastest there."""
+"""The classifier: the network of a verified model file, on the CPU or a GPU, in the dtype that is fastest there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from quartet.inference.network import fuse, load
 
 log = logging.getLogger(__name__)
 
-# Images classified with each number of threads, to find which is faster for one alone
+# Images classified with each number of threads, to find the faster one for single images
 _TRIALS = 9
 _GREY = bytes([128]) * IMAGE_BYTES
 
@@ -44,8 +44,8 @@ class Classifier:
         if device == "cpu":
             torch.set_num_threads(threads or cpus())
         self.threads = torch.get_num_threads()
-        #: Threads for an image that comes alone: 1 where `choose_threads_alone` found that to be faster
-        self.threads_alone = self.threads
+        #: Threads for a batch of one image: 1 if `choose_single_image_threads` measured that to be faster
+        self.single_image_threads = self.threads
         self.dtype = ("bfloat16" if has_bfloat16(device) else "float32") if dtype == "auto" else dtype
         self._dtype: torch.dtype = getattr(torch, self.dtype)
         self._net: torch.nn.Module = fuse(net).to(device=device, dtype=self._dtype, memory_format=torch.channels_last)
@@ -56,7 +56,7 @@ class Classifier:
 
     @property
     def device_name(self) -> str:
-        """The GPU's or the CPU's name, as people know it."""
+        """The product name of the GPU or CPU."""
         return device_name(self.device)
 
     def logits(self, images: Sequence[bytes]) -> torch.Tensor:
@@ -68,7 +68,7 @@ class Classifier:
         return next(self.classify_batches([images])) if images else []
 
     def classify_batches(self, batches: Iterable[Sequence[bytes]]) -> Iterator[list[Prediction]]:
-        """Classify batches, none of them empty, in their order; a GPU computes one while the next is on its way to it."""
+        """Classify non-empty batches in order; on a GPU one batch is computed while the next one is copied."""
         ahead = 1 if self._cuda else 0
         begun: deque[Callable[[], torch.Tensor]] = deque()
         for batch in batches:
@@ -79,10 +79,10 @@ class Classifier:
             yield self._predictions(begun.popleft()())
 
     def _begin(self, images: Sequence[bytes]) -> Callable[[], torch.Tensor]:
-        """Begin to classify; return what waits for the logits."""
+        """Start classifying; return a function that waits for the logits."""
         if self._cuda:
             return self._cuda.begin(images)
-        threads = self.threads_alone if len(images) == 1 else self.threads
+        threads = self.single_image_threads if len(images) == 1 else self.threads
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         with torch.inference_mode():
@@ -90,7 +90,7 @@ class Classifier:
         return lambda: logits
 
     def _forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return float32 logits (n x 10) of images (uint8, n x 3,072) on the device where both lie."""
+        """Return float32 logits (n x 10) of images (uint8, n x 3,072), both on the device."""
         batch = pixels.view(-1, 3, IMAGE_SIDE, IMAGE_SIDE).float().sub_(self._offset).mul_(self._scale)
         logits: torch.Tensor = self._net(batch.to(dtype=self._dtype, memory_format=torch.channels_last))
         return logits.float()
@@ -103,27 +103,27 @@ class Classifier:
         ]
 
     def warm_up(self, batch_size: int) -> None:
-        """Classify grey images, one and a whole batch, so that what can fail fails now and not at the first record."""
+        """Classify grey images, one and a whole batch, so that failures occur now and not at the first record."""
         if self._cuda:
             self._cuda.prepare(batch_size)
         for n in (1, batch_size):
             if not bool(self.logits([_GREY] * n).isfinite().all()):
                 raise ModelError(f"the model's logits are not finite in {self.dtype}")
 
-    def choose_threads_alone(self) -> None:
-        """Find out whether waking the other threads for one image costs more than they save; on few cores it does."""
+    def choose_single_image_threads(self) -> None:
+        """Measure whether one thread is faster than all for a single image; on few cores waking the others costs more than it saves."""
         if self.device != "cpu" or self.threads == 1:
             return
         found = {}
         for threads in (1, self.threads):
-            self.threads_alone = threads
+            self.single_image_threads = threads
             seconds = []
             for _ in range(_TRIALS):
-                # they fall asleep between two images that come alone, so here too
+                # let the threads fall asleep, as they do between two single images
                 time.sleep(0.01)
                 begin = time.perf_counter()
                 self.logits([_GREY])
                 seconds.append(time.perf_counter() - begin)
             found[threads] = 1000 * median(seconds)
-        self.threads_alone = min(found, key=lambda threads: found[threads])
-        log.info("one image alone takes %s", " and ".join(f"{ms:.1f} ms with threads={threads}" for threads, ms in found.items()))
+        self.single_image_threads = min(found, key=lambda threads: found[threads])
+        log.info("a single image takes %s", " and ".join(f"{ms:.1f} ms with threads={threads}" for threads, ms in found.items()))

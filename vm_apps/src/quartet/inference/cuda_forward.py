@@ -1,8 +1,8 @@
-"""The forward pass on an NVIDIA GPU, bytes in, logits out, so that the card never waits for the CPU.
+"""The forward pass on an NVIDIA GPU, from bytes to logits, arranged so that the GPU never waits for the CPU.
 
-A batch is put into page-locked memory and copied to the card at once, on a stream of its own; the forward pass is a CUDA graph, one for each
-power of two, because launching its some hundred kernels one by one takes longer than computing a small batch; the logits come back into
-page-locked memory. There are two places for batches, so one is copied while the other is computed.
+A batch is written to page-locked memory and copied to the GPU on a stream of its own. The forward pass is a CUDA graph, one for each
+power of two, because launching its hundred or so kernels one by one takes longer than computing a small batch. The logits are copied
+back to page-locked memory. There are two slots for batches, so one is copied while the other is computed.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from quartet.contracts.image import IMAGE_BYTES
 from quartet.contracts.labels import LABELS
 from quartet.inference.model import ModelError
 
-#: Images that go to the card at once; more of them compute no faster
+#: Maximum images per batch; larger batches compute no faster
 LARGEST_BATCH: Final = 1024
-# Before a capture: cuDNN chooses its algorithms and takes its memory
+# Warm-up passes before a capture: cuDNN chooses its algorithms and allocates its memory
 _TRIALS: Final = 3
 
 
-class _Place:
-    """Where a batch waits on both sides, and what tells that it has been copied and computed."""
+class _Slot:
+    """The buffers of one batch on the host and on the GPU, and the events that signal its copy and its computation."""
 
     def __init__(self) -> None:
         self.pixels = torch.empty(LARGEST_BATCH, IMAGE_BYTES, dtype=torch.uint8, pin_memory=True)
         self.bytes = self.pixels.view(-1).numpy()
-        self.pixels_on_card = torch.empty(LARGEST_BATCH, IMAGE_BYTES, dtype=torch.uint8, device="cuda")
+        self.pixels_on_gpu = torch.empty(LARGEST_BATCH, IMAGE_BYTES, dtype=torch.uint8, device="cuda")
         self.logits = torch.empty(LARGEST_BATCH, len(LABELS), pin_memory=True)
         self.copied = torch.cuda.Event()
         self.computed = torch.cuda.Event()
-        self.user: object = None
+        self.owner: object = None
 
 
 class CudaForward:
-    """Runs `forward` (uint8, n x 3,072 -> float32, n x 10; both on the card). `exact`: float32 is float32, and not TF32.
+    """Runs `forward` (uint8, n x 3,072 -> float32, n x 10; both on the GPU). `exact`: compute float32 without TF32.
 
     Raises:
-        ModelError: the card has too little free memory.
+        ModelError: the GPU has too little free memory.
     """
 
     def __init__(self, forward: Callable[[torch.Tensor], torch.Tensor], *, exact: bool) -> None:
@@ -50,51 +50,51 @@ class CudaForward:
         self._copying, self._computing = torch.cuda.Stream(), torch.cuda.Stream()
         self._pixels = torch.zeros(LARGEST_BATCH, IMAGE_BYTES, dtype=torch.uint8, device="cuda")
         self._logits = torch.zeros(LARGEST_BATCH, len(LABELS), device="cuda")
-        self._places = (_Place(), _Place())
+        self._slots = (_Slot(), _Slot())
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
         self._pool = torch.cuda.graph_pool_handle()
         torch.cuda.synchronize()
 
     def begin(self, images: Sequence[bytes]) -> Callable[[], torch.Tensor]:
-        """Begin to classify at most LARGEST_BATCH images; return what waits for the logits (on the CPU, n x 10).
+        """Start classifying at most LARGEST_BATCH images; return a function that waits for the logits (on the CPU, n x 10).
 
-        Of two batches that have been begun the first must be waited for before a third is begun.
+        At most two batches can be in progress: wait for the first before starting a third.
         """
         n = len(images)
         if not 1 <= n <= LARGEST_BATCH:
             raise ValueError(f"{n} images: a batch has 1 to {LARGEST_BATCH}")
         graph = self._graph(n)
-        self._places = place, _ = self._places[::-1]
-        user = place.user = object()
-        place.computed.synchronize()
-        place.bytes[: n * IMAGE_BYTES] = np.frombuffer(b"".join(images), np.uint8)
+        self._slots = slot, _ = self._slots[::-1]
+        owner = slot.owner = object()
+        slot.computed.synchronize()
+        slot.bytes[: n * IMAGE_BYTES] = np.frombuffer(b"".join(images), np.uint8)
         with torch.cuda.stream(self._copying):
-            place.pixels_on_card[:n].copy_(place.pixels[:n], non_blocking=True)
-            place.copied.record()
+            slot.pixels_on_gpu[:n].copy_(slot.pixels[:n], non_blocking=True)
+            slot.copied.record()
         with torch.cuda.stream(self._computing):
-            place.copied.wait()
-            self._pixels[:n].copy_(place.pixels_on_card[:n], non_blocking=True)
+            slot.copied.wait()
+            self._pixels[:n].copy_(slot.pixels_on_gpu[:n], non_blocking=True)
             graph.replay()
-            place.logits[:n].copy_(self._logits[:n], non_blocking=True)
-            place.computed.record()
+            slot.logits[:n].copy_(self._logits[:n], non_blocking=True)
+            slot.computed.record()
 
         def wait() -> torch.Tensor:
-            if place.user is not user:
-                raise RuntimeError("its place has been given to a later batch")
-            place.computed.synchronize()
-            return place.logits[:n].clone()
+            if slot.owner is not owner:
+                raise RuntimeError("its slot was reused by a later batch")
+            slot.computed.synchronize()
+            return slot.logits[:n].clone()
 
         return wait
 
     def prepare(self, largest: int) -> None:
-        """Capture the graphs of all batches up to a size, so that no image waits for it."""
+        """Capture the graphs of all batch sizes up to `largest`, so that no image waits for a capture."""
         size = 1
         while size < 2 * largest and size <= LARGEST_BATCH:
             self._graph(size)
             size *= 2
 
     def _graph(self, n: int) -> torch.cuda.CUDAGraph:
-        """Return the graph for the power of two that holds n images; what lies behind them is classified too, and not looked at."""
+        """Return the graph for the next power of two from n; results beyond the n images are ignored."""
         size = 1 << (n - 1).bit_length()
         if size not in self._graphs:
             self._graphs[size] = self._capture(size)

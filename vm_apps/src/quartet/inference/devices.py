@@ -1,4 +1,4 @@
-"""The CPU or GPU that a network runs on, and what it can compute in itself."""
+"""The CPU or GPU that a network runs on, and its native dtypes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from quartet.inference.model import ModelError
 
 
 def chosen_device(device: str) -> str:
-    """Return cpu or cuda: `auto` is the GPU where torch sees one.
+    """Return cpu or cuda; `auto` selects the GPU if torch sees one.
 
     Raises:
-        ModelError: cuda is wanted, and torch sees no GPU.
+        ModelError: cuda is requested and torch sees no GPU.
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -29,12 +29,12 @@ def chosen_device(device: str) -> str:
 
 
 def device_name(device: str) -> str:
-    """Return the GPU's or the CPU's name, as people know it."""
+    """Return the product name of the GPU or CPU."""
     return str(torch.cuda.get_device_name(device)) if device == "cuda" else _cpu_name()
 
 
 def has_bfloat16(device: str) -> bool:
-    """Whether the device computes in bfloat16 itself; where it is only emulated, float32 is faster."""
+    """Return whether the device supports bfloat16 natively; where it is emulated, float32 is faster."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     flags = _cpu_flags()
@@ -42,7 +42,7 @@ def has_bfloat16(device: str) -> bool:
 
 
 def cpus() -> int:
-    """Return how many CPUs this process may use."""
+    """Return the number of CPUs available to this process."""
     return len(os.sched_getaffinity(0))
 
 

@@ -1,7 +1,7 @@
 """The model file: the weights of a ResNet-18 with a CIFAR stem as safetensors, its sha256 pinned.
 
-The file is read once and hashed before any of it is parsed; nothing in it can run. Its metadata say how pixels are
-normalised and which class each output is. What does not fit is refused with a `ModelError` that says why.
+The file is read once and hashed before any of it is parsed; its format cannot contain executable code. Its metadata give the
+normalisation of pixels and the class of each output. An unsuitable file is refused with a `ModelError` that names the reason.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
-"""Far above the 45 MB of such a model in fp32; a larger file is not one."""
+"""Upper limit of the file size, far above the 45 MB of such a model in fp32."""
 
 _FLOATS = {"F16", "BF16", "F32"}
 _CHANNELS = (64, 128, 256, 512)
@@ -29,7 +29,7 @@ _DIGEST_CHARACTERS = 64
 
 
 class ModelError(QuartetError):
-    """A model file that is missing, altered or not of the kind that this program runs."""
+    """A model file that is missing, altered or of an unsupported kind."""
 
     def __init__(self, message: str) -> None:
         super().__init__(ExitCode.MODEL, message)
@@ -37,7 +37,7 @@ class ModelError(QuartetError):
 
 @dataclass(frozen=True)
 class Description:
-    """What a model file says about itself."""
+    """The description in the header of a model file."""
 
     sha256: str
     architecture: str
@@ -49,19 +49,19 @@ class Description:
 
     @property
     def model(self) -> str:
-        """The name that inferences carry: the first 12 hex digits of the file's sha256."""
+        """The model name in inferences: the first 12 hex digits of the file's sha256."""
         return self.sha256[:12]
 
 
 class Prediction(NamedTuple):
-    """The class with the largest logit and its softmax."""
+    """The class with the largest logit, and its softmax as confidence."""
 
     label: str
     confidence: float
 
 
 def expected_shapes() -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
-    """Return the tensors that the file must hold, and those that it may hold (BatchNorm's counters)."""
+    """Return the shapes of the required tensors, and of the optional ones (BatchNorm's counters), by name."""
     shapes: dict[str, tuple[int, ...]] = {"conv1.weight": (64, 3, 3, 3), "fc.weight": (10, 512), "fc.bias": (10,)}
     norms = [("bn1", 64)]
     before = 64
@@ -84,7 +84,11 @@ def expected_shapes() -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, 
 
 
 def read(path: Path | str, sha256: str | None = None) -> tuple[bytes, str]:
-    """Read the file and compare its sha256 with the pinned one, if there is one, before anything looks inside."""
+    """Read the file and compare its sha256 with the pinned one, if given, before anything is parsed.
+
+    Raises:
+        ModelError: the file is missing, too large or altered.
+    """
     path = Path(path)
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -102,7 +106,11 @@ def read(path: Path | str, sha256: str | None = None) -> tuple[bytes, str]:
 
 
 def describe(data: bytes, sha256: str) -> Description:
-    """Check the header (format, metadata, names, shapes, types) without reading a weight."""
+    """Validate the header (format, metadata, names, shapes, types) without reading the weights.
+
+    Raises:
+        ModelError: the file is not a supported model.
+    """
     header = _header(data)
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict):
@@ -120,7 +128,7 @@ def describe(data: bytes, sha256: str) -> Description:
 
 
 def _header(data: bytes) -> dict[str, Any]:
-    # Read here and not by the library because it hands out metadata only of a file that it opens a second time.
+    # Parsed here, because the library returns metadata only for a file that it opens a second time.
     try:
         (length,) = struct.unpack_from("<Q", data)
         if length > len(data) - 8:

@@ -1,4 +1,4 @@
-"""`quartet model check FILE`: what a model file is, and the sha256 to set; refuses what does not fit."""
+"""`quartet model check FILE`: describes a model file, prints the sha256 to configure, and refuses an unsupported file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from quartet.runtime.errors import ExitCode
 
 
 def check(path: Path | str, device: str = "cpu") -> list[str]:
-    """Check a file and say what it is, in lines for people; with torch at hand it is tried too, on a device (auto, cpu or cuda).
+    """Validate a file and return its description as lines; if torch is installed, also run it on a device (auto, cpu or cuda).
 
-    ModelError if it does not fit, or if there is no such device.
+    Raises:
+        ModelError: the file is not a supported model, or the device is not available.
+
     """
     data, sha256 = read(path)
     description = describe(data, sha256)
     try:
-        from quartet.inference import classifier  # noqa: PLC0415 (torch is where images are classified, a file is checked anywhere)
+        from quartet.inference import classifier  # noqa: PLC0415 (torch is not installed everywhere)
     except ModuleNotFoundError:
         if device == "cuda":
             raise ModelError("cannot be tried on a GPU: torch is not installed here; use the environment of the inference VM") from None
@@ -43,10 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `quartet model`."""
     parser.add_argument("action", choices=["check"])
     parser.add_argument("file", metavar="FILE", help="weights as safetensors")
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="cpu", help="where to try it (default %(default)s)")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="cpu", help="device to try the model on (default %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check a file and print what it is."""
+    """Validate a file and print its description."""
     print("\n".join(check(arguments.file, arguments.device)))
     return ExitCode.OK

@@ -1,4 +1,4 @@
-"""The network of a model file: made, loaded and folded."""
+"""The network of a model file: construction, loading, and folding of BatchNorm."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from quartet.inference.model import Description, ModelError, describe, read
 
 
 def network() -> torch.nn.Module:
-    """Make the network, not yet trained: torchvision's ResNet-18 with a 3x3 stem of stride 1, without max-pool."""
+    """Return the untrained network: torchvision's ResNet-18 with a 3x3 stem of stride 1, without max-pool."""
     net: torch.nn.Module = torchvision.models.resnet18(weights=None, num_classes=len(LABELS))
     net.conv1 = torch.nn.Conv2d(3, 64, kernel_size=3, stride=1, padding=1, bias=False)
     net.maxpool = torch.nn.Identity()

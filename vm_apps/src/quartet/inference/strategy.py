@@ -1,7 +1,7 @@
-"""What is done with a batch: each image is classified, and what the model said is published to the image's own partition.
+"""How the inference consumer processes a batch: each image is classified, and the prediction is published to the image's partition.
 
-Bad records are skipped and counted; the DB consumer puts them into the dead letters. A batch that has to be begun again is published
-again: duplicates are harmless, since the first record of an id and model is the one that counts.
+Invalid records are skipped and counted; the DB consumer writes them to the dead letters. A retried batch is published again: duplicates
+are harmless, because only the first record of an id and model counts.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from quartet.runtime.records import Record
 
 log = logging.getLogger(__name__)
 
-#: Images classified between two signs of life; the slowest CPU does so many in seconds.
+#: Images classified between two feeds of the watchdog; the slowest CPU needs a few seconds for them.
 CHUNK: Final = 256
 
 
 class Model(Protocol):
-    """What classifies (quartet.inference.classifier.Classifier)."""
+    """The classifier (quartet.inference.classifier.Classifier)."""
 
     def classify_batches(self, batches: Iterable[Sequence[bytes]]) -> Iterator[list[Prediction]]:
         """Yield the predictions of each batch of images of 3,072 bytes."""
 
 
-class Sending:
-    """The inferences of a batch on their way to Kafka."""
+class PendingInferences:
+    """The inferences of a batch that Kafka has not yet acknowledged."""
 
     def __init__(self, futures: Sequence[Any], captured: Sequence[int], topic: str, failed: Callable[[], None]) -> None:
         self._futures = futures
@@ -45,14 +45,14 @@ class Sending:
         self._failed = failed
 
     def settle(self) -> None:
-        """Wait until Kafka has acknowledged every one.
+        """Wait until Kafka has acknowledged all of them.
 
         Raises:
             Unavailable: one was not acknowledged in time; all are sent again.
         """
         end = time.monotonic() + CALL_SECONDS
         try:
-            with kafka_client.translated():
+            with kafka_client.translate_errors():
                 for future in self._futures:
                     future.get(timeout=max(0.001, end - time.monotonic()))
         except Unavailable:
@@ -65,7 +65,7 @@ class Sending:
             metrics.END_TO_END.observe(max(0, now - captured_at) / 1_000_000)
 
 
-class Classify:
+class ClassifyStrategy:
     """The worker's strategy: decode, classify, send."""
 
     def __init__(
@@ -76,7 +76,7 @@ class Classify:
         connect: Callable[[], Any],
         *,
         check: Callable[[], None] = lambda: None,
-        alive: Callable[[], None] = lambda: None,
+        feed_watchdog: Callable[[], None] = lambda: None,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
         where: str = "",
     ) -> None:
@@ -85,18 +85,18 @@ class Classify:
         self._topic = topic
         self._connect = connect
         self._check = check
-        self._alive = alive
+        self._feed_watchdog = feed_watchdog
         self._clock = clock
         self._where = where
         self._producer: Any = None
         self._classified = self._skipped = 0
 
-    def process(self, records: Sequence[Record]) -> Sending:
-        """Classify a batch and begin to send what the model said.
+    def process(self, records: Sequence[Record]) -> PendingInferences:
+        """Classify a batch and start sending the predictions.
 
         Raises:
-            Unavailable: Kafka is away.
-            QuartetError: the topics do not fit each other.
+            Unavailable: Kafka does not answer.
+            QuartetError: the topics have different numbers of partitions.
         """
         if self._producer is None:
             self._check()
@@ -107,17 +107,17 @@ class Classify:
         payloads = ([image.payload for image, _ in chunk] for chunk in chunks)
         for chunk, predictions in zip(chunks, self._model.classify_batches(payloads), strict=True):
             futures += self._send(chunk, predictions)
-            self._alive()
+            self._feed_watchdog()
         self._classified += len(good)
-        return Sending(futures, [image.captured_at for image, _ in good], self._topic, self._drop_producer)
+        return PendingInferences(futures, [image.captured_at for image, _ in good], self._topic, self._drop_producer)
 
     def describe(self) -> str:
-        """Return what was done so far."""
-        skipped = f", {self._skipped} bad ones skipped" if self._skipped else ""
+        """Return the progress so far."""
+        skipped = f", {self._skipped} invalid records skipped" if self._skipped else ""
         return f"{self._classified} classified by {self._name}{skipped} on {self._where}"
 
     def close(self) -> None:
-        """Close the producer; what was settled is in Kafka."""
+        """Close the producer; settled inferences are in Kafka."""
         self._drop_producer()
 
     def _decode(self, records: Sequence[Record]) -> list[tuple[Image, int]]:
@@ -134,7 +134,7 @@ class Classify:
         inferred_at = self._clock()
         futures = []
         try:
-            with kafka_client.translated():
+            with kafka_client.translate_errors():
                 for (image, partition), prediction in zip(images, predictions, strict=True):
                     key, value = encode_inference(self._inference(image, prediction, inferred_at))
                     futures.append(self._producer.send(self._topic, key=key, value=value, partition=partition))
@@ -158,7 +158,7 @@ class Classify:
         )
 
     def _drop_producer(self) -> None:
-        # An idempotent producer that gave up on a record may refuse the next; a new one begins afresh.
+        # After a failed record an idempotent producer may refuse the next ones, so a new one is opened.
         producer, self._producer = self._producer, None
         if producer is not None:
             try:

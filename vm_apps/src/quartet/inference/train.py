@@ -1,7 +1,7 @@
-"""`quartet train`: makes a model of the kind that `quartet inference` runs, from CIFAR-10 and glyphs, on the CPU or a GPU.
+"""`quartet train`: trains a model for `quartet inference` on CIFAR-10 and glyphs, on the CPU or a GPU.
 
-Beside the model file lies a record of how it was made (`.json`). Nothing is chosen by the test images: what is to be compared, is compared on
-training images that are held out (`--hold-out`).
+A record of the training is written beside the model file (`.json`). The test images are never used to choose anything: compare recipes on
+held-out training images (`--hold-out`).
 """
 
 from __future__ import annotations
@@ -34,31 +34,31 @@ from quartet.runtime.settings import Dataset
 log = logging.getLogger(__name__)
 
 _RECIPE_OPTIONS = {
-    "epochs": "times that every image is learnt",
-    "batch_size": "images of a step",
-    "peak": "largest learning rate, for a batch of 128",
-    "warm_up": "share of the steps until it is reached",
-    "weight_decay": "of the convolutions and the last layer",
-    "label_smoothing": "share of the label that is spread over all classes",
-    "mix": "share of the images that get a square of another image",
-    "average_decay": "of the moving average of the weights",
-    "seed": "of everything that is random",
+    "epochs": "passes over the training images",
+    "batch_size": "images per step",
+    "peak": "maximum learning rate, for a batch of 128",
+    "warm_up": "share of the steps until the maximum learning rate is reached",
+    "weight_decay": "weight decay of the convolutions and the last layer",
+    "label_smoothing": "label smoothing: share of the target that is spread over all classes",
+    "mix": "share of the images to which CutMix is applied",
+    "average_decay": "decay of the moving average of the weights",
+    "seed": "seed of all random numbers",
 }
 
 
 def read_images(cifar10: str | None, glyphs: int, split: str, seed: int, limit: int) -> Images:
-    """Read a split: CIFAR-10, if there is a path, and so many glyphs. `limit`: at most so many of each, 0 = all."""
+    """Read a split: CIFAR-10, if a path is given, and `glyphs` glyphs. `limit`: maximum images of each, 0 = all."""
     sources: list[tuple[ImageSource, int]] = []
     if cifar10:
         sources.append((open_dataset(Dataset(kind="cifar10", path=cifar10), split, seed), 0))
     if glyphs:
         sources.append((open_dataset(Dataset(kind="glyphs"), split, seed), glyphs))
     if not sources:
-        raise QuartetError(ExitCode.USAGE, "nothing to learn from: give --cifar10 or --glyphs")
+        raise QuartetError(ExitCode.USAGE, "no training images: give --cifar10 or --glyphs")
     pixels, labels = [], []
     place = {label: number for number, label in enumerate(LABELS)}
-    for source, most in sources:
-        wanted = min(len(source), most or len(source), limit or len(source))
+    for source, maximum in sources:
+        wanted = min(len(source), maximum or len(source), limit or len(source))
         for position in range(wanted):
             image, label = source[position]
             pixels.append(image)
@@ -67,7 +67,7 @@ def read_images(cifar10: str | None, glyphs: int, split: str, seed: int, limit: 
 
 
 def save(net: torch.nn.Module, file: Path, recipe: Recipe) -> model.Description:
-    """Write a model file as fp16 and check that it can be read back."""
+    """Write a model file in fp16 and verify that it can be read back."""
     weights = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous() for name, tensor in net.state_dict().items()
     }
@@ -79,23 +79,23 @@ def save(net: torch.nn.Module, file: Path, recipe: Recipe) -> model.Description:
         "classes": json.dumps(LABELS),
         "recipe": json.dumps(asdict(recipe)),
     }
-    fresh = file.with_name(file.name + ".new")
-    safetensors.torch.save_file(weights, fresh, metadata)
-    description, _ = load(fresh)
-    fresh.rename(file)
+    temporary = file.with_name(file.name + ".new")
+    safetensors.torch.save_file(weights, temporary, metadata)
+    description, _ = load(temporary)
+    temporary.rename(file)
     return description
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `quartet train`."""
     parser.add_argument("--output", required=True, metavar="FILE", type=Path, help="the model file to write (safetensors)")
-    parser.add_argument("--cifar10", metavar="PATH", help="cifar-10-batches-bin or its archive; without it only glyphs are learnt")
-    parser.add_argument("--glyphs", metavar="N", type=int, default=5_000, help="glyphs to learn beside it (default %(default)s)")
+    parser.add_argument("--cifar10", metavar="PATH", help="cifar-10-batches-bin or its archive; without it only glyphs are used")
+    parser.add_argument("--glyphs", metavar="N", type=int, default=5_000, help="number of glyphs to train on (default %(default)s)")
     parser.add_argument(
-        "--hold-out", metavar="N", type=int, default=0, help="training images to test on and not to learn, to compare recipes"
+        "--hold-out", metavar="N", type=int, default=0, help="training images to hold out for evaluation, to compare recipes"
     )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--limit", metavar="N", type=int, default=0, help="at most N images of each data set, for a trial")
+    parser.add_argument("--limit", metavar="N", type=int, default=0, help="use at most N images of each data set, for a trial run")
     for field in fields(Recipe):
         if field.name in _RECIPE_OPTIONS:
             option = "--" + field.name.replace("_", "-")
@@ -105,23 +105,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, save, and print what to set and how well it does."""
+    """Train, save, and print the values to configure and the accuracy."""
     device = chosen_device(arguments.device)
     recipe = Recipe(**{name: getattr(arguments, name) for name in _RECIPE_OPTIONS})
     images = read_images(arguments.cifar10, arguments.glyphs, "train", recipe.seed, arguments.limit)
     if not 0 <= arguments.hold_out < len(images):
-        raise QuartetError(ExitCode.USAGE, f"--hold-out {arguments.hold_out}: there are {len(images)} images to learn")
-    learnt, held_out = split(images, arguments.hold_out, recipe.seed)
-    log.info("%d images to learn on %s, %d held out, seed %d", len(learnt), device, len(held_out), recipe.seed)
+        raise QuartetError(ExitCode.USAGE, f"--hold-out {arguments.hold_out}: there are {len(images)} training images")
+    training_images, held_out = split(images, arguments.hold_out, recipe.seed)
+    log.info("%d training images on %s, %d held out, seed %d", len(training_images), device, len(held_out), recipe.seed)
     begun = time.monotonic()
     curve: list[Epoch] = []
 
-    def epoch_done(epoch: Epoch) -> None:
+    def on_epoch_end(epoch: Epoch) -> None:
         curve.append(epoch)
-        held = "" if epoch.accuracy is None else f", accuracy on what was held out {epoch.accuracy:.4f}"
+        held = "" if epoch.accuracy is None else f", held-out accuracy {epoch.accuracy:.4f}"
         log.info("epoch %d of %d: loss %.3f%s, %.1f s", epoch.number, recipe.epochs, epoch.loss, held, epoch.seconds)
 
-    net = fit(learnt, held_out, recipe, device, epoch_done)
+    net = fit(training_images, held_out, recipe, device, on_epoch_end)
     minutes = (time.monotonic() - begun) / 60
     description = save(net, arguments.output, recipe)
     print("\n".join(check(arguments.output, device)))

@@ -1,8 +1,7 @@
-"""How a model learns: the recipe, the steps, and how well it does on images that it has not seen.
+"""Training of a model: the recipe, the training loop and the evaluation.
 
-SGD with a one-cycle learning rate; images are shifted, mirrored and cut into each other; beside the weights their moving average is kept, and it
-is what a training gives. Everything lies and runs on one device. On the CPU the same seed, data and torch give the same weights; a GPU adds
-up in another order each time.
+SGD with a one-cycle learning rate and augmentation by shift, flip and CutMix. The result is the moving average of the weights. All tensors
+are on one device. On the CPU the same seed, data and torch version give the same weights; on a GPU the order of additions varies.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from quartet.contracts.labels import LABELS
-from quartet.inference.augmentation import mixed, normalised, shifted
+from quartet.inference.augmentation import cutmix, normalise, shift_and_flip
 from quartet.inference.devices import has_bfloat16
 from quartet.inference.network import network
 
@@ -26,7 +25,7 @@ _EVALUATION_BATCH: Final = 500
 
 @dataclass(frozen=True)
 class Images:
-    """Images (uint8, n x 3 x 32 x 32) and the places of their labels in LABELS (int64, n)."""
+    """Images (uint8, n x 3 x 32 x 32) and the indices of their labels in LABELS (int64, n)."""
 
     pixels: torch.Tensor
     labels: torch.Tensor
@@ -44,7 +43,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is made. The peak learning rate is for a batch of 128 and grows with the batch; `mix`: the share of images for CutMix."""
+    """Hyperparameters. `peak`: learning rate for a batch of 128, scaled with the batch size; `mix`: share of the images for CutMix."""
 
     epochs: int = 130
     batch_size: int = 512
@@ -60,7 +59,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Epoch:
-    """A point of the curve: mean loss of the epoch, and the averaged weights' accuracy on what was held out, if anything was."""
+    """A point of the training curve: mean loss, held-out accuracy of the averaged weights (None without held-out images), seconds."""
 
     number: int
     loss: float
@@ -69,32 +68,32 @@ class Epoch:
 
 
 def split(images: Images, held_out: int, seed: int) -> tuple[Images, Images]:
-    """Split images, by the seed, into those to learn and so many to hold out."""
+    """Split images at random, by the seed, into training images and `held_out` held-out ones."""
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     return images[order[held_out:]], images[order[:held_out]]
 
 
 def batches(count: int, size: int, random: torch.Generator) -> Iterator[torch.Tensor]:
-    """Yield shuffled positions, whole batches where there are enough for one."""
+    """Yield shuffled indices in full batches; one smaller batch if there are fewer than `size` images."""
     order = torch.randperm(count, generator=random, device=random.device)
     for start in range(0, count - size + 1, size) if count >= size else [0]:
         yield order[start : start + size]
 
 
 def accuracy(net: torch.nn.Module, images: Images, device: str) -> float:
-    """Return the share of images that are classified rightly, in bfloat16 where the device has it."""
+    """Return the share of correctly classified images, computed in bfloat16 if the device supports it."""
     net.eval()
     right = 0
     with torch.inference_mode(), _autocast(device):
         for start in range(0, len(images), _EVALUATION_BATCH):
             part = slice(start, start + _EVALUATION_BATCH)
-            logits = net(normalised(images.pixels[part].to(device)))
+            logits = net(normalise(images.pixels[part].to(device)))
             right += int((logits.argmax(1) == images.labels[part].to(device)).sum())
     return right / len(images)
 
 
-class Average:
-    """The moving average of a network's weights and BatchNorm statistics; quick at first, so that a short training has one too."""
+class MovingAverage:
+    """The moving average of a network's weights and BatchNorm statistics; it adapts faster in the first steps, for short trainings."""
 
     def __init__(self, net: torch.nn.Module, decay: float, device: str) -> None:
         self.net = network().to(device=device, memory_format=torch.channels_last)
@@ -104,21 +103,21 @@ class Average:
         self._pairs = _floats(self.net), _floats(net)
 
     def update(self) -> None:
-        """Move towards the network's present weights."""
+        """Update the average with the network's current weights."""
         decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
         self._steps += 1
         get_ema_multi_avg_fn(decay)(*self._pairs, self._steps)
 
 
-def fit(images: Images, held_out: Images, recipe: Recipe, device: str, epoch_done: Callable[[Epoch], None]) -> torch.nn.Module:
-    """Learn; return the network with its averaged weights, in fp32."""
+def fit(images: Images, held_out: Images, recipe: Recipe, device: str, on_epoch_end: Callable[[Epoch], None]) -> torch.nn.Module:
+    """Train; return the network with its averaged weights, in fp32 and evaluation mode."""
     torch.manual_seed(recipe.seed)
-    # cuDNN then tries its algorithms on the first batch: all batches have the same shape
+    # let cuDNN benchmark its algorithms on the first batch: all batches have the same shape
     torch.backends.cudnn.benchmark = True
     random = torch.Generator(device).manual_seed(recipe.seed)
     images, held_out = images.to(device), held_out.to(device)
     net = network().to(device=device, memory_format=torch.channels_last)
-    average = Average(net, recipe.average_decay, device)
+    average = MovingAverage(net, recipe.average_decay, device)
     optimizer, schedule = _optimizer(net, recipe, steps=recipe.epochs * max(1, len(images) // recipe.batch_size))
     for number in range(1, recipe.epochs + 1):
         net.train()
@@ -137,19 +136,19 @@ def fit(images: Images, held_out: Images, recipe: Recipe, device: str, epoch_don
             losses.append(loss.detach())
         loss_of_epoch = torch.stack(losses).mean().item()
         seconds = time.monotonic() - begun
-        epoch_done(Epoch(number, loss_of_epoch, accuracy(average.net, held_out, device) if len(held_out) else None, seconds))
+        on_epoch_end(Epoch(number, loss_of_epoch, accuracy(average.net, held_out, device) if len(held_out) else None, seconds))
     return average.net.eval()
 
 
 def _augmented(images: Images, recipe: Recipe, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a batch as the network learns it: float32 images, and the share of each class in each of them."""
+    """Return an augmented batch: float32 images, and their targets as shares of the classes (n x 10)."""
     targets = functional.one_hot(images.labels, len(LABELS)).float()
-    return mixed(normalised(shifted(images.pixels, random)), targets, recipe.mix, random)
+    return cutmix(normalise(shift_and_flip(images.pixels, random)), targets, recipe.mix, random)
 
 
 def _optimizer(net: torch.nn.Module, recipe: Recipe, steps: int) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     peak = recipe.peak * recipe.batch_size / 128
-    # BatchNorm's scales and the biases do not decay
+    # no weight decay for BatchNorm's scales and the biases
     groups = [
         {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in net.parameters() if p.ndim <= 1], "weight_decay": 0.0},

@@ -1,1 +1,1 @@
-"""Kafka as the apps use it."""
+"""The adapter to Kafka: clients, consumer group, outbox and dead letters."""

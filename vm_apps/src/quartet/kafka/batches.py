@@ -1,8 +1,8 @@
-"""Records as the broker accepts them. kafka-python is stricter: one such record would stop every consumer before it for ever.
+"""A batch parser that accepts every record that the broker accepts. kafka-python is stricter: one such record would block all consumers.
 
-Whoever may write a topic may write, and Kafka 4.3 keeps, headers whose name is not UTF-8, records with attributes (a byte that
-is reserved) of 128 or more, and records that claim another offset than the broker gave them. kafka-python 3.0 raises over the
-first two on every poll, and a consumer that believed the third would commit an offset that no record has.
+Kafka 4.3 accepts, from any user with write access, headers whose name is not UTF-8, records whose attributes (a reserved byte) are 128
+or more, and records that claim another offset than the broker assigned. kafka-python 3.0 raises an error for the first two on every
+poll; a consumer that trusts the third would commit an offset that no record has.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kafka.record.util import decode_varint
 
 
 class HeaderName(str):
-    """A header's name with bytes that are not UTF-8: they are surrogates in the text (PEP 383), and themselves on the wire."""
+    """A header's name with bytes that are not UTF-8: surrogates in the text (PEP 383), the original bytes on the wire."""
 
     __slots__ = ()
 
@@ -26,7 +26,7 @@ class HeaderName(str):
 
 
 def header_name(content: bytes) -> HeaderName:
-    """Return a header's name, whatever bytes it is made of."""
+    """Decode a header's name; bytes that are not UTF-8 become surrogates."""
     return HeaderName(content.decode("utf-8", "surrogateescape"))
 
 
@@ -40,11 +40,11 @@ class Batch(DefaultRecordBatch):  # type: ignore[misc]
             return super()._read_msg()
         buffer = self._buffer
         length, start = _varint32(buffer, self._pos)
-        # the attributes are a byte, not a number of variable length
+        # the attributes are one byte, not a varint
         timestamp_delta, at = decode_varint(buffer, start + 1)
         offset_delta, at = _varint32(buffer, at)
         if self.records_count == self.last_offset_delta + 1:
-            # nothing was compacted away: a record stands where it is counted, whatever it says
+            # nothing was compacted away: the position in the batch gives the offset, whatever the record claims
             offset_delta = self._next_record_index
         key, at = _content(buffer, at)
         value, at = _content(buffer, at)
@@ -68,13 +68,13 @@ def _varint32(buffer: bytearray, at: int) -> tuple[int, int]:
     number, at = decode_varint(buffer, at)
     if -(2**31) <= number < 2**31:
         return number, at
-    # Kafka drops what does not fit into 32 bits
+    # Kafka truncates to 32 bits
     return (number + 2**31) % 2**32 - 2**31, at
 
 
 def _content(buffer: bytearray, at: int) -> tuple[bytes | None, int]:
     length = buffer[at]
-    # most lengths are one byte, and there are a dozen of them in each record
+    # fast path: most lengths take one byte, and a record has a dozen of them
     length, at = _varint32(buffer, at) if length & 0x80 else ((length >> 1) ^ -(length & 1), at + 1)
     if length < 0:
         return None, at
@@ -82,5 +82,5 @@ def _content(buffer: bytearray, at: int) -> tuple[bytes | None, int]:
 
 
 def patch_batch_parser() -> None:
-    """Make kafka-python read batches this way, in this process."""
+    """Make kafka-python use this parser in this process."""
     memory_records.DefaultRecordBatch = Batch

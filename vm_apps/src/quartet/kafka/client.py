@@ -1,4 +1,4 @@
-"""Kafka as the apps use it: SASL_SSL with SCRAM-SHA-512, every blocking call bounded, offsets committed only by hand."""
+"""Kafka clients of the apps: SASL_SSL with SCRAM-SHA-512, a timeout on every blocking call, no automatic commits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CALL_MS: Final = int(CALL_SECONDS * 1000)
 
 
 def require_crc32c() -> None:
-    """Refuse to start without the compiled checksum: kafka-python's own is a thousand times slower.
+    """Check that the compiled checksum (crc32c) is installed: kafka-python's own is 1,000 times slower.
 
     Raises:
         QuartetError: CONFIGURATION, the package crc32c is missing.
@@ -39,10 +39,10 @@ def require_crc32c() -> None:
         )
 
 
-class _Failures(logging.Handler):
-    """Notices why Kafka cannot be reached: the client goes on trying, ends in a bare timeout, and only logs the cause."""
+class _ConnectionErrors(logging.Handler):
+    """Records why Kafka cannot be reached: kafka-python retries until a plain timeout, and only logs the cause."""
 
-    #: Why Kafka refused the password
+    #: Why Kafka refused the credentials
     refusal: str | None = None
     _cause = ""
     _cause_at = -math.inf
@@ -55,27 +55,27 @@ class _Failures(logging.Handler):
                 self._cause, self._cause_at = str(argument), time.monotonic()
 
     def recent_cause(self) -> str | None:
-        """Return why the last connection failed, if that was while the present call was waiting."""
+        """Return why the last connection failed, if it failed during the current call."""
         if time.monotonic() - self._cause_at > 2 * CALL_SECONDS:
             return None
         return tls_causes.explain(self._cause) or self._cause[:200]
 
 
-_failures = _Failures()
-logging.getLogger("kafka").addHandler(_failures)
+_connection_errors = _ConnectionErrors()
+logging.getLogger("kafka").addHandler(_connection_errors)
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn kafka-python's errors into the two that matter: wait (Unavailable), or stop and say why (QuartetError)."""
+def translate_errors() -> Iterator[None]:
+    """Translate kafka-python's errors into Unavailable (retry) or QuartetError (stop, with the cause)."""
     try:
         yield
-        if _failures.refusal is not None:
-            raise kafka_errors.SaslAuthenticationFailedError(_failures.refusal)
+        if _connection_errors.refusal is not None:
+            raise kafka_errors.SaslAuthenticationFailedError(_connection_errors.refusal)
     except kafka_errors.KafkaTimeoutError as error:
-        if _failures.refusal is None:
-            raise Unavailable("kafka", _failures.recent_cause() or f"no answer in time: {error}") from error
-        message = f"Kafka does not accept the user or the password: {_failures.refusal}"
+        if _connection_errors.refusal is None:
+            raise Unavailable("kafka", _connection_errors.recent_cause() or f"no answer in time: {error}") from error
+        message = f"Kafka does not accept the user or the password: {_connection_errors.refusal}"
         raise QuartetError(ExitCode.CREDENTIALS, message) from error
     except (kafka_errors.SaslAuthenticationFailedError, kafka_errors.UnsupportedSaslMechanismError) as error:
         raise QuartetError(ExitCode.CREDENTIALS, f"Kafka does not accept the user or the password: {error}") from error
@@ -89,7 +89,7 @@ def translated() -> Iterator[None]:
 
 
 def client_options(settings: Kafka, password: str) -> dict[str, Any]:
-    """Return the options that every client has: where, how it logs in, and how long it waits."""
+    """Return the options common to all clients: servers, authentication and timeouts."""
     return {
         "bootstrap_servers": settings.bootstrap_servers,
         "security_protocol": "SASL_SSL",
@@ -104,13 +104,13 @@ def client_options(settings: Kafka, password: str) -> dict[str, Any]:
 
 
 def connect_producer(settings: Kafka, password: str, *, linger_ms: int, batch_bytes: int = 131_072) -> KafkaProducer:
-    """Return an idempotent producer. A send that Kafka does not acknowledge within 60 s fails.
+    """Return an idempotent producer with acks=all. A send that is not acknowledged within 60 s fails.
 
     Raises:
         Unavailable: Kafka does not answer.
         QuartetError: CREDENTIALS.
     """
-    with translated():
+    with translate_errors():
         return KafkaProducer(
             **client_options(settings, password),
             enable_idempotence=True,
@@ -131,18 +131,18 @@ def connect_admin(settings: Kafka, password: str) -> KafkaAdminClient:
         Unavailable: Kafka does not answer.
         QuartetError: CREDENTIALS.
     """
-    with translated():
+    with translate_errors():
         return KafkaAdminClient(**client_options(settings, password))
 
 
 def connect_reader(settings: Kafka, password: str) -> KafkaConsumer:
-    """Return a consumer without a group, for commands that read whole topics and commit nothing.
+    """Return a consumer without a group, for commands that read whole topics and never commit.
 
     Raises:
         Unavailable: Kafka does not answer.
         QuartetError: CREDENTIALS.
     """
-    with translated():
+    with translate_errors():
         return KafkaConsumer(
             **client_options(settings, password),
             group_id=None,
@@ -155,7 +155,7 @@ def connect_reader(settings: Kafka, password: str) -> KafkaConsumer:
 
 
 def topic_id(settings: Kafka, password: str, topic: str) -> str:
-    """Return the id of a topic: a topic that was deleted and made anew has another, and offsets that start again.
+    """Return the id of a topic. A topic that was deleted and created again has another id, and its offsets start at 0 again.
 
     Raises:
         Unavailable: Kafka does not answer, or there is no such topic yet.
@@ -163,7 +163,7 @@ def topic_id(settings: Kafka, password: str, topic: str) -> str:
     """
     admin = connect_admin(settings, password)
     try:
-        with translated():
+        with translate_errors():
             found = admin.describe_topics([topic])
     finally:
         admin.close()

@@ -1,4 +1,4 @@
-"""Puts refused records, whole and with their cause, into the dead-letter topic."""
+"""Writes refused records, complete and with their cause, to the dead-letter topic."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from quartet.runtime.records import Record
 
 
 class DeadLetterWriter:
-    """Puts refused records into the dead-letter topic."""
+    """Writes refused records to the dead-letter topic. `connect` returns a kafka-python KafkaProducer."""
 
     def __init__(self, connect: Callable[[], Any], topic: str) -> None:
         self._connect = connect
         self._topic = topic
         self._producer: Any = None
 
-    def write(self, refusals: Sequence[tuple[Record, Cause, str]]) -> DeadLetters:
-        """Begin to write refused records.
+    def write(self, refusals: Sequence[tuple[Record, Cause, str]]) -> PendingDeadLetters:
+        """Start writing refused records.
 
         Raises:
             Unavailable, QuartetError
@@ -35,25 +35,25 @@ class DeadLetterWriter:
         for record, cause, detail in refusals:
             key, value = encode_dead_letter(_letter(record, cause, detail))
             try:
-                with kafka_client.translated():
+                with kafka_client.translate_errors():
                     if self._producer is None:
                         self._producer = self._connect()
                     futures.append(self._producer.send(self._topic, key=key, value=value))
             except Unavailable:
                 self.close()
                 raise
-        return DeadLetters(futures, [cause for _, cause, _ in refusals], self.close)
+        return PendingDeadLetters(futures, [cause for _, cause, _ in refusals], self.close)
 
     def close(self) -> None:
-        """Close the producer; the next write opens another."""
+        """Close the producer; the next write opens a new one."""
         producer, self._producer = self._producer, None
         if producer is not None:
             with contextlib.suppress(kafka_errors.KafkaError):
                 producer.close(timeout=1)
 
 
-class DeadLetters:
-    """Dead letters on their way to Kafka."""
+class PendingDeadLetters:
+    """Dead letters that Kafka has not yet acknowledged."""
 
     def __init__(self, futures: Sequence[Any], causes: Sequence[Cause], failed: Callable[[], None]) -> None:
         self._futures = futures
@@ -61,14 +61,14 @@ class DeadLetters:
         self._failed = failed
 
     def settle(self) -> None:
-        """Wait until Kafka has acknowledged every one.
+        """Wait until Kafka has acknowledged all of them.
 
         Raises:
-            Unavailable: one was not acknowledged in time; the batch is begun again.
+            Unavailable: one was not acknowledged in time; the batch must be retried.
         """
         end = time.monotonic() + CALL_SECONDS
         try:
-            with kafka_client.translated():
+            with kafka_client.translate_errors():
                 for future in self._futures:
                     future.get(timeout=max(0.001, end - time.monotonic()))
         except Unavailable:

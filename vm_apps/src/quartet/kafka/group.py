@@ -1,4 +1,4 @@
-"""One topic, read as a member of a consumer group: what the worker reads from (quartet.worker.loop.Source)."""
+"""A member of a consumer group that reads one topic: the source of the worker (quartet.worker.loop.Source)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
 
 from quartet.kafka import internals
-from quartet.kafka.client import CALL_MS, client_options, translated
+from quartet.kafka.client import CALL_MS, client_options, translate_errors
 from quartet.runtime import metrics
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.host import Host
@@ -22,25 +22,25 @@ from quartet.runtime.settings import Kafka
 
 log = logging.getLogger(__name__)
 
-# A broker that is away and a topic without news look the same to poll().
+# For poll() an unreachable broker and a topic without new records look the same.
 _SILENCE_SECONDS: Final = 5.0
-_CONNECT_AGAIN_SECONDS: Final = 2.0
+_RECONNECT_SECONDS: Final = 2.0
 
 
 class GroupConsumer:
-    """One topic, read as a static member of a consumer group from the last commit on.
+    """A static member of a consumer group that reads one topic from the committed offsets on.
 
-    A group without a commit begins at the oldest record. Where the committed records are gone, the process stops and names the lost
-    range, unless the loss was accepted (`--accept-loss`).
+    A group without a commit starts at the oldest record. If records after the committed offset were deleted, the process stops and names
+    the lost range, unless the loss is accepted (`--accept-loss`).
     """
 
     def __init__(self, settings: Kafka, password: str, topic: str, group: str, instance: str, *, accept_loss: bool) -> None:
         self.topic = topic
         self._accept_loss = accept_loss
         self._paused = False
-        self._revoked: Callable[[], None] = lambda: None
-        self._heard_at = time.monotonic()
-        with translated():
+        self._on_revoke: Callable[[], None] = lambda: None
+        self._last_answer_at = time.monotonic()
+        with translate_errors():
             self._consumer = KafkaConsumer(
                 **client_options(settings, password),
                 group_id=group,
@@ -57,43 +57,43 @@ class GroupConsumer:
             )
             self._consumer.subscribe([topic], listener=_Listener(self))
 
-    def on_revoke(self, forget: Callable[[], None]) -> None:
-        """Set what is done before partitions go to another member.
+    def on_revoke(self, discard: Callable[[], None]) -> None:
+        """Set the callback that runs before partitions are revoked.
 
-        The client calls it on its own thread, inside `poll`, where it refuses every call that waits, a commit too. So what was begun is
-        forgotten: who has the partition next reads it again, which changes nothing.
+        kafka-python calls it inside `poll` on its own thread and allows no blocking call there, not even a commit. So the pending batches
+        are discarded: the next owner of the partition reads their records again, which is idempotent.
         """
-        self._revoked = forget
+        self._on_revoke = discard
 
-    def poll(self, seconds: float, most: int) -> list[Record]:
-        """Return up to `most` records, each partition's in the order of offsets; an empty list after `seconds`.
+    def poll(self, seconds: float, max_records: int) -> list[Record]:
+        """Return up to `max_records` records, in offset order within each partition; an empty list after `seconds`.
 
-        When nothing came for a while, the broker is asked for a sign of life.
+        If no record has arrived for 5 s, a small request checks that the broker still answers.
 
         Raises:
             Unavailable, QuartetError
         """
-        with translated():
+        with translate_errors():
             try:
-                found = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=most)
+                found = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=max_records)
             except kafka_errors.NoOffsetForPartitionError:
-                self._begin()
+                self._seek_to_beginning()
                 return []
             except kafka_errors.OffsetOutOfRangeError as error:
                 self._handle_loss(error)
                 return []
             if found:
-                self._heard_at = time.monotonic()
-            elif time.monotonic() - self._heard_at > _SILENCE_SECONDS:
-                self._ask()
+                self._last_answer_at = time.monotonic()
+            elif time.monotonic() - self._last_answer_at > _SILENCE_SECONDS:
+                self._check_broker()
         return [record for records in found.values() for record in records]
 
     def has_assignment(self) -> bool:
-        """Say whether this member has partitions."""
+        """Return whether partitions are assigned to this member."""
         return bool(self._consumer.assignment())
 
     def topic_exists(self) -> bool:
-        """Say whether the cluster knows the topic.
+        """Return whether the topic exists.
 
         Raises:
             Unavailable, QuartetError
@@ -101,35 +101,35 @@ class GroupConsumer:
         return self.partitions_of(self.topic) > 0
 
     def partitions_of(self, topic: str) -> int:
-        """Return the number of partitions of a topic, 0 if there is no such topic.
+        """Return the number of partitions of a topic; 0 if it does not exist.
 
         Raises:
             Unavailable, QuartetError
         """
-        with translated():
+        with translate_errors():
             return len(internals.partitions_of_topic(self._consumer, topic, _SILENCE_SECONDS))
 
     def backlog(self) -> int | None:
-        """Return how many records are left to read, as far as the last answers tell."""
+        """Return the number of records left to read according to the last fetch responses; None if unknown."""
         left = 0
         for partition in self._consumer.assignment():
             end = self._consumer.highwater(partition)
             if end is None:
                 return None
-            with translated():
+            with translate_errors():
                 left += max(0, end - (self._consumer.position(partition, timeout_ms=1_000) or 0))
         return left
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit the offsets of the next records to read.
 
-        A member that lost its partitions meanwhile cannot commit; what it did is done again by another, which is harmless.
+        A member that has lost its partitions cannot commit. The new owner processes the records again, which is idempotent.
 
         Raises:
             Unavailable, QuartetError
         """
         try:
-            with translated():
+            with translate_errors():
                 wanted = {TopicPartition(*partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
                 self._consumer.commit(wanted, timeout_ms=CALL_MS)
         except Unavailable as error:
@@ -156,32 +156,32 @@ class GroupConsumer:
         self._consumer.pause(*self._consumer.assignment())
 
     def resume(self) -> None:
-        """Fetch again."""
+        """Resume fetching."""
         self._paused = False
         self._consumer.resume(*self._consumer.paused())
 
     def close(self) -> None:
-        """Close without leaving the group: the same instance comes back within the session timeout."""
-        with translated():
+        """Close without leaving the group: the same static member usually returns within the session timeout."""
+        with translate_errors():
             self._consumer.close(autocommit=False, timeout_ms=CALL_MS)
 
-    def assigned(self) -> None:
-        """Take what is new in the assignment; called by the client."""
+    def partitions_assigned(self) -> None:
+        """Pause newly assigned partitions if fetching is paused; called by kafka-python."""
         if self._paused:
             self._consumer.pause(*self._consumer.assignment())
 
-    def revoked(self) -> None:
-        """Forget what was begun; called by the client before it gives partitions away."""
-        self._revoked()
+    def partitions_revoked(self) -> None:
+        """Discard the pending batches; called by kafka-python before partitions are revoked."""
+        self._on_revoke()
 
-    def _ask(self) -> None:
-        # for a topic that was not known so far, this asks the cluster
+    def _check_broker(self) -> None:
+        # requests the metadata if the topic is still unknown
         if internals.partitions_of_topic(self._consumer, self.topic, _SILENCE_SECONDS):
             some = next(iter(self._consumer.assignment()), TopicPartition(self.topic, 0))
             self._consumer.end_offsets([some], timeout_ms=int(_SILENCE_SECONDS * 1000))
-        self._heard_at = time.monotonic()
+        self._last_answer_at = time.monotonic()
 
-    def _begin(self) -> None:
+    def _seek_to_beginning(self) -> None:
         missing = [
             partition for partition in self._consumer.assignment() if self._consumer.committed(partition, timeout_ms=CALL_MS) is None
         ]
@@ -198,11 +198,11 @@ class GroupConsumer:
         ranges = ", ".join(
             f"{_name(partition)}: offsets {offset} to {oldest[partition] - 1} are deleted"
             if offset < oldest[partition]
-            else f"{_name(partition)}: offset {offset} is beyond the end {newest[partition]}; the topic was made anew"
+            else f"{_name(partition)}: offset {offset} is beyond the end {newest[partition]}; the topic was recreated"
             for partition, offset in wanted.items()
         )
         if not self._accept_loss:
-            message = f"{ranges}. Nothing was skipped; to go on with what is left, start once with --accept-loss"
+            message = f"{ranges}. Nothing was skipped; to continue with the remaining records, start once with --accept-loss"
             raise QuartetError(ExitCode.DATA_LOST, message)
         log.error("accepted loss: %s", ranges)
         for partition in wanted:
@@ -210,7 +210,7 @@ class GroupConsumer:
 
 
 def join(host: Host, connect: Callable[[], GroupConsumer]) -> GroupConsumer | None:
-    """Connect, and wait for Kafka where it is away; return nothing where the process shall stop meanwhile.
+    """Connect, and retry while Kafka is unavailable; return None if the process is asked to stop meanwhile.
 
     Raises:
         QuartetError: CREDENTIALS.
@@ -222,7 +222,7 @@ def join(host: Host, connect: Callable[[], GroupConsumer]) -> GroupConsumer | No
             metrics.CONNECTED.labels(error.server).set(0)
             host.status(f"waiting, nothing is lost: {error}", now=True)
             log.warning("waiting: %s", error)
-            host.sleep(_CONNECT_AGAIN_SECONDS)
+            host.sleep(_RECONNECT_SECONDS)
     return None
 
 
@@ -232,11 +232,11 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
         if revoked:
-            self._group_consumer.revoked()
+            self._group_consumer.partitions_revoked()
 
     def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
         log.info("assigned %d partitions", len(assigned), extra={"fields": {"partitions": sorted(item.partition for item in assigned)}})
-        self._group_consumer.assigned()
+        self._group_consumer.partitions_assigned()
 
 
 def _name(partition: TopicPartition) -> str:

@@ -1,6 +1,6 @@
-"""What the apps need of kafka-python's clients that has no public name. Nothing else touches their private attributes.
+"""The only accesses to private attributes of kafka-python's clients, for functions without a public API.
 
-A release of kafka-python may move them: `tests/test_kafka_internals.py` says which one did.
+A new release of kafka-python may move them: `tests/test_kafka_internals.py` names the missing one.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from typing import Final
 
 from kafka import KafkaConsumer, KafkaProducer
 
-#: The private attributes, as paths from a client
-OF_A_CONSUMER: Final = ("_cluster.need_all_topic_metadata", "_cluster.request_update", "_net.run", "_manager.wait_for")
-OF_A_PRODUCER: Final = ("_sender.force_close",)
+#: The private attributes in use, as paths from a client
+CONSUMER_ATTRIBUTES: Final = ("_cluster.need_all_topic_metadata", "_cluster.request_update", "_net.run", "_manager.wait_for")
+PRODUCER_ATTRIBUTES: Final = ("_sender.force_close",)
 
 
 def partitions_of_topic(consumer: KafkaConsumer, topic: str, seconds: float) -> set[int]:
-    """Do what KafkaConsumer.partitions_for_topic does, which waits for a broker that is away without end.
+    """Return the partitions of a topic, as KafkaConsumer.partitions_for_topic does, but with a timeout.
 
     Raises:
         kafka.errors.KafkaTimeoutError: no broker answered in time.
@@ -31,5 +31,5 @@ def partitions_of_topic(consumer: KafkaConsumer, topic: str, seconds: float) -> 
 
 
 def force_close(producer: KafkaProducer) -> None:
-    """End a producer's thread, which would go on sending what is under way."""
+    """Stop a producer's thread, which would otherwise go on sending the records in flight."""
     producer._sender.force_close()

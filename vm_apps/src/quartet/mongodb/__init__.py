@@ -1,1 +1,1 @@
-"""The database as the apps use it."""
+"""The adapter to MongoDB: the client and a write-once collection."""

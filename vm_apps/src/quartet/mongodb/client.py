@@ -1,4 +1,4 @@
-"""The database as the apps use it: TLS, SCRAM-SHA-256, majority and journaled writes, every call bounded."""
+"""The MongoDB client of the apps: TLS, SCRAM-SHA-256, write concern majority with journal, a timeout on every call."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from quartet.runtime import tls_causes
 from quartet.runtime.errors import CALL_SECONDS, ExitCode, QuartetError, Unavailable
 from quartet.runtime.settings import MongoDB
 
-# The server's codes for: not logged in, login failed, not allowed
+# Error codes of the server: not authorised, authentication failed
 _UNAUTHORIZED = 13
 _AUTHENTICATION_FAILED = 18
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn PyMongo's errors into the two that matter: wait (Unavailable), or stop and say why (QuartetError).
+def translate_errors() -> Iterator[None]:
+    """Translate PyMongo's errors into Unavailable (retry) or QuartetError (stop, with the cause).
 
-    BulkWriteError passes: what to do with it depends on the write.
+    BulkWriteError is passed on: how to handle it depends on the write.
     """
     try:
         yield
@@ -37,16 +37,16 @@ def translated() -> Iterator[None]:
             raise QuartetError(ExitCode.CREDENTIALS, f"the database does not allow it: {error}") from error
         raise Unavailable("mongodb", str(error)) from error
     except mongo_errors.PyMongoError as error:
-        raise Unavailable("mongodb", _brief(error)) from error
+        raise Unavailable("mongodb", _short_reason(error)) from error
 
 
 def connect(settings: MongoDB, password: str, *, app: str) -> pymongo.MongoClient[dict[str, Any]]:
-    """Return a client; it connects on the first call.
+    """Return a client, which connects on its first call.
 
     Raises:
         QuartetError: CONFIGURATION.
     """
-    with translated():
+    with translate_errors():
         return pymongo.MongoClient(
             settings.hosts,
             username=settings.user,
@@ -72,11 +72,11 @@ def server(client: pymongo.MongoClient[dict[str, Any]]) -> str:
     Raises:
         Unavailable, QuartetError
     """
-    with translated():
+    with translate_errors():
         return f"MongoDB {client.admin.command('buildInfo')['version']}"
 
 
-def _brief(error: Exception) -> str:
-    """Return the cause alone: PyMongo adds its timeouts and what it knows of every server."""
+def _short_reason(error: Exception) -> str:
+    """Return only the cause: PyMongo appends its timeouts and a description of every server."""
     text = str(error).split(", Timeout:", maxsplit=1)[0].split(" (configured timeouts:", maxsplit=1)[0]
     return tls_causes.explain(text) or text[:300]

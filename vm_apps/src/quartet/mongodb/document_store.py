@@ -1,4 +1,4 @@
-"""A collection that is written once: an insert adds a document that is not there, and never changes one that is."""
+"""A write-once collection: an insert adds a missing document and never changes an existing one."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any, Final
 import pymongo
 from pymongo import errors as mongo_errors
 
-from quartet.mongodb.client import translated
+from quartet.mongodb.client import translate_errors
 from quartet.runtime.errors import Unavailable
 
 _DUPLICATE_KEY: Final = 11000
-# The server's codes for a document that it will never accept:
+# Error codes of the server for a document that it will never accept:
 # BadValue, TypeMismatch, InvalidBSON, DocumentValidationFailure, BSONObjectTooLarge
 _DATA_ERRORS: Final = frozenset({2, 14, 22, 121, 10334})
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What became of the documents of a bulk, by position: added, there already, or refused (with the reason)."""
+class InsertResult:
+    """Result of a bulk insert, by position: documents that were added, were already present, or were refused (with the reason)."""
 
     added: frozenset[int]
     present: frozenset[int]
@@ -28,42 +28,48 @@ class Written:
 
 
 class DocumentStore:
-    """A collection of a database."""
+    """A collection whose documents are inserted once and never changed."""
 
     def __init__(self, client: pymongo.MongoClient[dict[str, Any]], database: str, collection: str) -> None:
         self._collection = client[database][collection]
 
-    def add_missing(self, documents: Sequence[dict[str, Any]]) -> Written:
-        """Add the documents whose _id is not there, in one unordered bulk, acknowledged by the majority and the journal.
+    def insert_missing(self, documents: Sequence[dict[str, Any]]) -> InsertResult:
+        """Insert the documents whose _id is missing, in one unordered bulk with write concern majority and journal.
 
-        An insert whose answer was lost is found there when the bulk is written again, which changes nothing.
+        A bulk can be repeated: documents that were inserted although the response was lost are then reported as present.
 
         Raises:
-            Unavailable: the database is away, or did not acknowledge: write the whole bulk again.
+            Unavailable: the database did not answer or did not acknowledge; the whole bulk must be repeated.
             QuartetError: CREDENTIALS.
         """
         present: set[int] = set()
         refused: dict[int, str] = {}
         try:
-            with translated():
+            with translate_errors():
                 self._collection.insert_many(documents, ordered=False)
         except mongo_errors.BulkWriteError as error:
-            present, refused = self._examine(error, documents)
-        return Written(frozenset(range(len(documents))) - present - refused.keys(), frozenset(present), refused)
+            present, refused = self._classify_errors(error, documents)
+        return InsertResult(frozenset(range(len(documents))) - present - refused.keys(), frozenset(present), refused)
 
     def values(self, ids: Sequence[str], field: str) -> dict[str, Any]:
-        """Return a field of the documents with these ids.
+        """Return one field of the existing documents among these ids, by id.
 
         Raises:
             Unavailable, QuartetError
         """
         if not ids:
             return {}
-        with translated():
+        with translate_errors():
             return {document["_id"]: document.get(field) for document in self._collection.find({"_id": {"$in": list(ids)}}, {field: 1})}
 
-    def _examine(self, error: mongo_errors.BulkWriteError, documents: Sequence[Mapping[str, Any]]) -> tuple[set[int], dict[int, str]]:
-        """Return what was there already and what was refused for good; anything else makes the whole bulk be written again."""
+    def _classify_errors(
+        self, error: mongo_errors.BulkWriteError, documents: Sequence[Mapping[str, Any]]
+    ) -> tuple[set[int], dict[int, str]]:
+        """Return the positions already present and those refused for good.
+
+        Raises:
+            Unavailable: any other write error; the whole bulk must be repeated.
+        """
         details = error.details or {}
         if details.get("writeConcernErrors"):
             raise Unavailable("mongodb", f"not acknowledged: {str(details['writeConcernErrors'])[:200]}") from error
@@ -78,7 +84,7 @@ class DocumentStore:
                 refused[at] = reason
             else:
                 raise Unavailable("mongodb", f"write error {reason}") from error
-        # The server checks the validator, and perhaps another unique index, before it looks for the _id.
+        # The server checks the validator, and perhaps another unique index, before it checks the _id.
         there = self.values([documents[at]["_id"] for at in refused], "_id")
         present |= {at for at in refused if documents[at]["_id"] in there}
         return present, {at: reason for at, reason in refused.items() if at not in present}

@@ -1,1 +1,1 @@
-"""The IoT producer: reads images of a data set and sends them."""
+"""The producer: reads images from a data set and sends them to Kafka."""

@@ -1,8 +1,8 @@
-"""An IoT producer: reads images of a data set and sends them as records of the topic `images`, each until Kafka acknowledged it.
+"""A producer: reads images from a data set and sends them to the topic `images`, each until Kafka has acknowledged it.
 
-What is sent is decided by the settings, or by an order (`order-<id>.json` in the state directory: run, count and, if it shall not be the
-settings', rate) until that is done.
-A run that the ledger calls finished is not sent again, unless it was ordered; then all of it is, and nothing changes downstream.
+What to send comes from the settings or from an order (`order-<id>.json` in the state directory: run, count and optionally rate) until the
+order is done. A run that the ledger records as finished is not sent again unless it is ordered; then all of it is sent again, which is
+idempotent downstream.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from quartet.runtime.version import VERSION
 
 log = logging.getLogger(__name__)
 
-# As fast as it goes, full batches are worth a wait; at a rate, each image goes at once.
+# Without a rate limit it pays to wait for full batches; with one, each image is sent at once.
 _LINGER_MS: Final = 50
 _PACED_LINGER_MS: Final = 0
 
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run a producer until its run is finished or the process shall stop."""
+    """Run a producer until its run is finished or the process is asked to stop."""
     chosen = settings.load(ProducerSettings, arguments.config)
     password = settings.password("kafka-password")
     kafka_client.require_crc32c()
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     def connect() -> Any:
         client = kafka_client.connect_producer(chosen.kafka, password, linger_ms=_PACED_LINGER_MS if order.rate else _LINGER_MS)
         try:
-            # The first record need not wait for what the client must know of the topic.
+            # Fetch the topic's metadata now, so that the first record does not wait for it.
             client.partitions_for(chosen.topics.images)
         except kafka_errors.KafkaError:
             client.close(timeout=1)

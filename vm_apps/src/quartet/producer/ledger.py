@@ -1,8 +1,8 @@
-"""A producer's durable record of one run: what it may have sent, what Kafka acknowledged, and what each image was.
+"""A producer's durable record of one run: which sequences it may have sent, which ones Kafka acknowledged, and the digests of the images.
 
-Three files beside each other: `ledger-<producer>-<run>.json` (what the run is bound to, and the high-water mark: sequences below it may
-have been sent), `.acks` (a byte a sequence, 1 = acknowledged) and `.sha256` (32 bytes a sequence: digest of the payload). The mark and
-the digests are on disk before a sequence is sent; acknowledgements are on disk before the mark of the run's end.
+Three files: `ledger-<producer>-<run>.json` (the settings that the run is bound to and the high-water mark: sequences below it may have
+been sent), `.acks` (one byte per sequence, 1 = acknowledged) and `.sha256` (32 bytes per sequence: digest of the payload). The mark and
+the digests are on disk before a sequence is sent; acknowledgements are on disk before the run is marked as finished.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _DIGEST_BYTES: Final = 32
 
 
 class Ledger:
-    """The ledger of a producer's run. `binding` must be the one that the run began with."""
+    """The ledger of a producer's run. `binding`: the settings that determine the images; it must equal that of the start of the run."""
 
     def __init__(self, directory: Path, producer_id: int, run: str, binding: Mapping[str, Any]) -> None:
         self._file = directory / f"ledger-{producer_id}-{run}.json"
         self._state: dict[str, Any] = {"producer_id": producer_id, "run": run, "binding": dict(binding), "high_water": 0, "finished": None}
         if self._file.exists():
             self._state = json.loads(self._file.read_bytes())
-            self._refuse_another(binding)
+            self._check_binding(binding)
         self._acks = _open(self._file.with_suffix(".acks"))
         self._digests = _open(self._file.with_suffix(".sha256"))
         self._acknowledged = bytearray(os.pread(self._acks, self.high_water, 0).ljust(self.high_water, b"\0"))
-        # The range that holds every acknowledgement that is not on disk yet
-        self._fresh = (self.high_water, 0)
+        # The range of sequences that contains all acknowledgements not yet on disk
+        self._unsynced = (self.high_water, 0)
 
     @property
     def high_water(self) -> int:
@@ -42,35 +42,35 @@ class Ledger:
 
     @property
     def finished(self) -> int | None:
-        """The count that the run was finished with, if it was."""
+        """The count with which the run was finished; None if it is not finished."""
         return None if self._state["finished"] is None else int(self._state["finished"])
 
     def reserve(self, first: int, digests: list[bytes]) -> None:
-        """Write down, durably, that the sequences from `first` on may be sent, and what they are.
+        """Record durably that the sequences from `first` on may be sent, with the digests of their payloads.
 
         Raises:
-            QuartetError: INPUT, a sequence has another image than when it was sent before.
+            QuartetError: INPUT, a sequence has another image than when it was first sent.
         """
         end = first + len(digests)
         known = min(self.high_water, end) - first
         if known > 0:
             before = os.pread(self._digests, known * _DIGEST_BYTES, first * _DIGEST_BYTES)
             if before != b"".join(digests[:known]):
-                message = f"{self._file.name}: the data set gives other images than when the run began; restore it or name a new run"
+                message = f"{self._file.name}: the data set has other images than when the run started; restore it or name a new run"
                 raise QuartetError(ExitCode.INPUT, message)
         if end > self.high_water:
             os.pwrite(self._digests, b"".join(digests), first * _DIGEST_BYTES)
             os.fsync(self._digests)
             self._acknowledged.extend(bytes(end - len(self._acknowledged)))
             self._state["high_water"] = end
-            self._write()
+            self._write_state()
 
     def acknowledge(self, sequences: Sequence[int]) -> None:
-        """Note that Kafka acknowledged these sequences."""
+        """Record that Kafka acknowledged these sequences; `sync` writes it to disk."""
         for sequence in sequences:
             self._acknowledged[sequence] = 1
-        first, end = self._fresh
-        self._fresh = (min(first, *sequences), max(end, max(sequences) + 1))
+        first, end = self._unsynced
+        self._unsynced = (min(first, *sequences), max(end, max(sequences) + 1))
 
     def unacknowledged(self, end: int) -> Iterator[int]:
         """Yield the sequences below `end` that were not acknowledged."""
@@ -80,42 +80,41 @@ class Ledger:
             at = self._acknowledged.find(0, at + 1)
 
     def sync(self) -> None:
-        """Write the acknowledgements down, durably."""
-        first, end = self._fresh
+        """Write the acknowledgements to disk and fsync them."""
+        first, end = self._unsynced
         if first < end:
             os.pwrite(self._acks, self._acknowledged[first:end], first)
             os.fsync(self._acks)
-            self._fresh = (len(self._acknowledged), 0)
+            self._unsynced = (len(self._acknowledged), 0)
 
     def finish(self, count: int) -> None:
-        """Write down, durably, that the run is complete with so many images."""
+        """Record durably that the run is complete with `count` images."""
         self.sync()
         self._state["finished"] = count
-        self._write()
+        self._write_state()
 
     def close(self) -> None:
-        """Write the acknowledgements down and close the files."""
+        """Write the acknowledgements to disk and close the files."""
         self.sync()
         os.close(self._acks)
         os.close(self._digests)
 
-    def _refuse_another(self, binding: Mapping[str, Any]) -> None:
+    def _check_binding(self, binding: Mapping[str, Any]) -> None:
         kept = self._state["binding"]
         differing = sorted(name for name in {*kept, *binding} if kept.get(name) != binding.get(name))
         if differing:
             changes = ", ".join(f"{name} was {kept.get(name)!r} and is {binding.get(name)!r}" for name in differing)
-            message = (
-                f"run {self._state['run']} of producer {self._state['producer_id']} began with other settings: {changes}. Name a new run"
-            )
+            name = f"run {self._state['run']} of producer {self._state['producer_id']}"
+            message = f"{name} was started with other settings: {changes}. Name a new run"
             raise QuartetError(ExitCode.INPUT, message)
 
-    def _write(self) -> None:
-        fresh = self._file.with_suffix(".new")
-        with fresh.open("w") as file:
+    def _write_state(self) -> None:
+        temporary = self._file.with_suffix(".new")
+        with temporary.open("w") as file:
             json.dump(self._state, file)
             file.flush()
             os.fsync(file.fileno())
-        fresh.rename(self._file)
+        temporary.rename(self._file)
         folder = os.open(self._file.parent, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
@@ -124,8 +123,8 @@ class Ledger:
 def export(directory: Path) -> list[dict[str, Any]]:
     """Return all ledgers of a state directory.
 
-    Each: producer_id, run, high_water, finished, dataset (what the run is bound to), acknowledged (ranges [first, end)), and
-    payload_sha256: base64 of the zlib-compressed digests, 32 bytes a sequence.
+    Each: producer_id, run, high_water, finished, dataset (the binding of the run), acknowledged (ranges [first, end)), and
+    payload_sha256: base64 of the zlib-compressed digests, 32 bytes per sequence.
     """
     found = []
     for file in sorted(directory.glob("ledger-*.json")):
@@ -147,7 +146,7 @@ def export(directory: Path) -> list[dict[str, Any]]:
 
 
 def payload_digests(ledger: Mapping[str, Any]) -> list[str]:
-    """Return the hex digest of each sequence's payload, out of an exported ledger."""
+    """Return the hex digest of each sequence's payload from an exported ledger."""
     digests = zlib.decompress(base64.b64decode(ledger["payload_sha256"]))
     return [digests[at : at + _DIGEST_BYTES].hex() for at in range(0, len(digests), _DIGEST_BYTES)]
 

@@ -1,4 +1,4 @@
-"""`quartet ledger export`: the ledgers of a producer host, as JSON, for those who judge."""
+"""`quartet ledger export`: the ledgers of a producer host, as JSON, for the auditing commands."""
 
 from __future__ import annotations
 

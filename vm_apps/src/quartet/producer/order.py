@@ -1,4 +1,4 @@
-"""What a producer is to send: its settings say so, or an order (`order-<id>.json` in the state directory) until that is done."""
+"""What a producer sends: given by its settings, or by an order (`order-<id>.json` in the state directory) until the order is done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from quartet.runtime.settings import ProducerSettings
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be sent. `count`: 0 = endless; `rate`: images a second, 0 = no limit; `replay`: send again what was acknowledged."""
+    """What to send. `count`: 0 = endless; `rate`: images per second, 0 = unlimited; `replay`: also send what was acknowledged before."""
 
     run: str
     count: int
@@ -24,10 +24,10 @@ class Order:
 
     @classmethod
     def read(cls, state: Path, chosen: ProducerSettings) -> Order:
-        """Return the order that waits, or what the settings say.
+        """Return the open order, or one made of the settings.
 
         Raises:
-            QuartetError: INPUT, the order is not one.
+            QuartetError: INPUT, the order is invalid.
         """
         file = state / f"order-{chosen.producer_id}.json"
         if not file.exists():
@@ -43,7 +43,7 @@ class Order:
                 ExitCode.INPUT, f"{file}: run must be 1 to 32 of a-z and 0-9 and count a number above 0; got {name!r}, {count!r}"
             )
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < math.inf:
-            raise QuartetError(ExitCode.INPUT, f"{file}: rate must be images a second, 0 for no limit; got {rate!r}")
+            raise QuartetError(ExitCode.INPUT, f"{file}: rate must be images per second, 0 for no limit; got {rate!r}")
         if done:
             return cls(chosen.run, chosen.count, chosen.rate, replay=False)
         return cls(name, count, float(rate), replay=True, file=file)
@@ -51,6 +51,6 @@ class Order:
     def complete(self) -> None:
         """Mark the order as done, so that a restart does not begin it again."""
         if self.file is not None:
-            fresh = self.file.with_suffix(".new")
-            fresh.write_text(json.dumps({"run": self.run, "count": self.count, "done": True}))
-            fresh.rename(self.file)
+            temporary = self.file.with_suffix(".new")
+            temporary.write_text(json.dumps({"run": self.run, "count": self.count, "done": True}))
+            temporary.rename(self.file)

@@ -1,4 +1,4 @@
-"""When the next image is due."""
+"""Paces the images: when the next one is due."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class Pace:
-    """The rate at which images are sent. `rate`: images a second, 0 = at once."""
+    """The rate at which images are sent. `rate`: images per second, 0 = unlimited."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -14,12 +14,12 @@ class Pace:
         self._sent = 0
 
     def seconds_left(self) -> float:
-        """Return the seconds until the next image is due; 0 or less: now."""
+        """Return the seconds until the next image is due; 0 or less if it is due now."""
         return 0.0 if self._rate == 0 else self._start + self._sent / self._rate - time.monotonic()
 
     def sent(self) -> None:
-        """Take note that an image was sent."""
+        """Count an image as sent."""
         self._sent += 1
         if self._rate and self.seconds_left() < -1:
-            # after an outage go on at the rate, not faster
+            # after an outage continue at the rate, without catching up
             self._start, self._sent = time.monotonic(), 0

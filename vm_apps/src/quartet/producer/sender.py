@@ -1,4 +1,4 @@
-"""Sends a run: each image at its turn, again with the same id where that failed, until Kafka has acknowledged it."""
+"""Sends a run: each image when it is due, and again with the same id if that failed, until Kafka has acknowledged it."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from quartet.runtime.settings import ProducerSettings
 
 log = logging.getLogger(__name__)
 
-_IN_FLIGHT: Final = 4_000
-# Sequences are reserved in steps, so that the ledger's mark is not synced for each image: small ones first, since a step's images are
-# read before the first of them is sent, then twice as many each time.
+_MAX_IN_FLIGHT: Final = 4_000
+# Sequences are reserved in steps, to avoid an fsync of the ledger per image. The first steps are small, because the images of a step are
+# read before the first of them is sent; each further step is twice as large.
 _FIRST_STEP: Final = 500
 _LARGEST_STEP: Final = 8_000
 _STOP_SECONDS: Final = 15.0
 _WAIT_SECONDS: Final = 0.2
 _STATUS_SECONDS: Final = 2.0
-_ALIVE_SECONDS: Final = 0.5
+_WATCHDOG_SECONDS: Final = 0.5
 _SILENT_SECONDS: Final = 4.0
-# Longer than the time after which a send fails
+# Longer than the delivery timeout of a send (60 s)
 _STUCK_SECONDS: Final = 75.0
 
 
 class Producer:
-    """Sends a run. `connect` returns a client (kafka-python's KafkaProducer); `images` gives payload and label of a sequence."""
+    """Sends a run. `connect` returns a client (kafka-python's KafkaProducer); `images` returns payload and label of a sequence."""
 
     def __init__(
         self, service: Service, chosen: ProducerSettings, connect: Callable[[], Any], *, images: SlicedImages, ledger: Ledger, order: Order
@@ -50,16 +50,16 @@ class Producer:
         self._outbox = Outbox(self._topic, connect)
         self._pace = Pace(order.rate)
         self._sent = self._done = self._done_at_status = 0
-        self._status_at = self._alive_at = self._progress_at = time.monotonic()
+        self._status_at = self._watchdog_fed_at = self._progress_at = time.monotonic()
         self._silent = False
 
     def run(self) -> ExitCode:
-        """Send everything and wait until it is acknowledged.
+        """Send the run and wait until it is acknowledged.
 
         Returns:
             OK, or FAILED if the process was stopped before everything that was sent was acknowledged.
         """
-        # Before the first image is taken: it would be old by the time of a connection.
+        # Connect before the first image is captured, so that its capture time does not include the wait for Kafka.
         self._retry_until_available(self._outbox.open)
         again = self._order.replay and self._ledger.finished is not None and self._ledger.finished >= self._order.count
         self._send_all(0 if again else None)
@@ -73,7 +73,7 @@ class Producer:
         return code
 
     def _send_all(self, replay_from: int | None) -> None:
-        """Send what was reserved and not acknowledged, then the rest; or everything from `replay_from` on."""
+        """Send the reserved but unacknowledged images, then the rest; with `replay_from`, all images from that sequence on."""
         count = self._order.count
         reserved = min(self._ledger.high_water, count) if count else self._ledger.high_water
         if replay_from is None:
@@ -91,7 +91,7 @@ class Producer:
                 step = min(_LARGEST_STEP, 2 * step)
 
     def _digests(self, first: int, end: int) -> list[bytes]:
-        """Return the digests of images; to read and spoil large ones takes its time, so the watchdog is fed meanwhile."""
+        """Return the digests of images. Reading and distorting them may take long, so the watchdog is fed meanwhile."""
         digests = []
         for sequence in range(first, end):
             digests.append(self._images.sha256(sequence))
@@ -100,11 +100,11 @@ class Producer:
         return digests
 
     def _send(self, sequence: int) -> None:
-        """Send an image when it is its turn; not at all when the process shall stop."""
+        """Send an image when it is due; do nothing if the process is asked to stop."""
         while not self._service.stopping and (wait := self._pace.seconds_left()) > 0:
             self._poll_acknowledgements()
             time.sleep(min(wait, _WAIT_SECONDS))
-        while not self._service.stopping and self._outbox.under_way >= _IN_FLIGHT:
+        while not self._service.stopping and self._outbox.in_flight >= _MAX_IN_FLIGHT:
             self._outbox.wait(_WAIT_SECONDS)
             self._poll_acknowledgements()
         if self._service.stopping:
@@ -119,7 +119,7 @@ class Producer:
             payload=payload,
         )
         record = encode_image(image)
-        if not self._outbox.under_way:
+        if not self._outbox.in_flight:
             self._progress_at = time.monotonic()
         if not self._retry_until_available(lambda: self._outbox.send(sequence, record)):
             return
@@ -129,7 +129,7 @@ class Producer:
             self._poll_acknowledgements()
 
     def _retry_until_available(self, action: Callable[[], None]) -> bool:
-        """Do what needs Kafka, again and again until it is done or the process shall stop; return whether it was done."""
+        """Retry an action until Kafka is available or the process is asked to stop; return whether it succeeded."""
         try:
             action()
         except Unavailable as error:
@@ -139,7 +139,7 @@ class Producer:
     def _wait_for_kafka(self, error: Unavailable, action: Callable[[], None]) -> bool:
         begin = self._progress_at
         while not self._service.stopping:
-            # The client that comes at last has its own time to acknowledge something.
+            # A new client gets the full time for its first acknowledgement.
             self._progress_at = time.monotonic()
             metrics.CONNECTED.labels("kafka").set(0)
             metrics.SILENT.set(self._progress_at - begin)
@@ -155,15 +155,15 @@ class Producer:
         return False
 
     def _poll_acknowledgements(self) -> None:
-        """Take note of what was acknowledged and what failed, and say how it goes."""
+        """Process acknowledgements and failures, recover if needed, and report the progress."""
         self._collect()
         self._report()
-        stuck = self._outbox.under_way and time.monotonic() - self._progress_at > _STUCK_SECONDS
+        stuck = self._outbox.in_flight and time.monotonic() - self._progress_at > _STUCK_SECONDS
         if (self._outbox.failed or stuck) and not self._service.stopping:
             self._recover()
 
     def _collect(self) -> None:
-        acknowledged = self._outbox.collect()
+        acknowledged = self._outbox.collect_acknowledged()
         if acknowledged:
             self._ledger.acknowledge(acknowledged)
             self._done += len(acknowledged)
@@ -171,23 +171,23 @@ class Producer:
             metrics.ACKNOWLEDGED.labels(self._topic).inc(len(acknowledged))
 
     def _recover(self) -> None:
-        """Send again, with the same ids, what failed."""
+        """Send the failed images again, with the same ids."""
         metrics.FAILED.labels(self._topic).inc(self._outbox.failed)
-        self._outbox.start_over()
+        self._outbox.discard_client()
         log.warning("%d images are sent again by a new client: %s", self._outbox.failed, self._outbox.error or "nothing was acknowledged")
         self._service.sleep(1.0)
         self._progress_at = time.monotonic()
         while self._outbox.failed and not self._service.stopping:
-            self._retry_until_available(self._outbox.send_failed)
+            self._retry_until_available(self._outbox.resend_first_failed)
             self._report()
 
     def _drain(self) -> ExitCode:
-        """Wait until everything that was sent is acknowledged; at a stop, no longer than the unit's stop allows."""
+        """Wait until everything that was sent is acknowledged; after a stop signal, for 15 s at most."""
         end: float | None = None
-        while left := self._outbox.under_way + self._outbox.failed:
+        while left := self._outbox.in_flight + self._outbox.failed:
             if self._service.stopping:
                 end = end or time.monotonic() + _STOP_SECONDS
-                if time.monotonic() > end or not self._outbox.under_way:
+                if time.monotonic() > end or not self._outbox.in_flight:
                     log.error("stopped with %d images that were not acknowledged; the next start sends them", left)
                     return ExitCode.FAILED
             self._outbox.wait(_WAIT_SECONDS)
@@ -195,18 +195,18 @@ class Producer:
         return ExitCode.OK
 
     def _report(self) -> None:
-        """Feed the watchdog and, every 2 s, write the acknowledgements down and show how it goes."""
+        """Feed the watchdog and, every 2 s, sync the ledger and update status line and metrics."""
         moment = time.monotonic()
-        if moment - self._alive_at >= _ALIVE_SECONDS:
-            self._alive_at = moment
-            self._service.alive()
+        if moment - self._watchdog_fed_at >= _WATCHDOG_SECONDS:
+            self._watchdog_fed_at = moment
+            self._service.feed_watchdog()
         if moment - self._status_at < _STATUS_SECONDS:
             return
         rate = (self._done - self._done_at_status) / (moment - self._status_at)
         self._status_at, self._done_at_status = moment, self._done
         metrics.IMAGES_PER_SECOND.set(rate)
         self._ledger.sync()
-        waiting = self._outbox.under_way + self._outbox.failed
+        waiting = self._outbox.in_flight + self._outbox.failed
         if self._is_silent(moment - self._progress_at if waiting else 0.0):
             state = (
                 f"silent, nothing is lost: Kafka at {','.join(self._chosen.kafka.bootstrap_servers)} has acknowledged nothing "
@@ -214,11 +214,11 @@ class Producer:
             )
         else:
             goal = f" of {self._order.count}" if self._order.count else ""
-            state = f"{self._done}{goal} acknowledged, {waiting} under way, {rate:.0f}/s"
+            state = f"{self._done}{goal} acknowledged, {waiting} in flight, {rate:.0f}/s"
         self._service.status(f"run {self._order.run}: {state}", now=True)
 
     def _is_silent(self, seconds: float) -> bool:
-        """Say whether Kafka has acknowledged nothing for too long, and tell the metrics; the journal only when it changes."""
+        """Return whether Kafka has acknowledged nothing for too long; update the metrics, and log when that changes."""
         metrics.SILENT.set(seconds)
         silent = seconds >= _SILENT_SECONDS
         if silent != self._silent:

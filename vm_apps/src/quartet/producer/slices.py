@@ -1,4 +1,4 @@
-"""The images of one producer: its slice of a data set, spoilt as its camera does it."""
+"""The images of one producer: its slice of a data set, distorted as configured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from quartet.runtime.settings import ProducerSettings
 
 
 class SlicedImages:
-    """A producer's part of a data set, distorted as its camera does it. Sequence n is position n mod the slice's size."""
+    """A producer's slice of a data set, distorted as configured. Sequence n is image n mod (size of the slice)."""
 
     def __init__(self, chosen: ProducerSettings) -> None:
         if chosen.slice.index >= chosen.slice.of:
@@ -24,13 +24,13 @@ class SlicedImages:
         if self._size == 0:
             message = f"the data set has {len(self._source)} images, so slice {chosen.slice.index} of {chosen.slice.of} is empty"
             raise QuartetError(ExitCode.INPUT, message)
-        # A data set that is sent again and again is read, spoilt and hashed once.
+        # A data set that is sent repeatedly is read, distorted and hashed only once.
         self._kept: dict[int, tuple[bytes, str | None]] = {}
         self._digests: dict[int, bytes] = {}
 
     @property
     def binding(self) -> dict[str, Any]:
-        """What a run is bound to: with another of these, an id would name another image."""
+        """The settings that a run is bound to: if one of them changed, an id would name another image."""
         chosen = self._chosen
         return {
             "dataset": chosen.dataset.kind,
@@ -47,8 +47,8 @@ class SlicedImages:
         if place not in self._kept:
             position = self._chosen.slice.index + self._chosen.slice.of * place
             pixels, label = self._source[position]
-            spoilt = distort(pixels, self._chosen.distortion, self._chosen.seed, position)
-            self._kept[place] = (spoilt.tobytes(), label)
+            distorted = distort(pixels, self._chosen.distortion, self._chosen.seed, position)
+            self._kept[place] = (distorted.tobytes(), label)
         return self._kept[place]
 
     def sha256(self, sequence: int) -> bytes:

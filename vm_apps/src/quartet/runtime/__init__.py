@@ -1,1 +1,1 @@
-"""The ground under every part: errors, settings, the process as systemd sees it, metrics."""
+"""What every other package builds on: errors, settings, the systemd service, metrics."""

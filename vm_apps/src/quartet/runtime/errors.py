@@ -1,6 +1,6 @@
-"""The two errors that matter, to stop (QuartetError) and to wait (Unavailable), and how long a call may take before it is one.
+"""The two errors that callers handle, QuartetError (stop) and Unavailable (retry), the exit codes, and the timeout of a call.
 
-systemd shows an exit status in `systemctl status`; sysexits.h gave the numbers where one fits.
+systemd shows the exit status in `systemctl status`; the numbers follow sysexits.h where it has a matching one.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-#: No call blocks longer, so that the watchdog (60 s) is always fed in time.
+#: Timeout of every blocking call, in seconds: well below the watchdog timeout (60 s), so that the watchdog is always fed in time.
 CALL_SECONDS: Final = 10.0
 
 
@@ -16,30 +16,30 @@ class ExitCode(IntEnum):
     """Exit statuses of every subcommand."""
 
     OK = 0
-    #: a rule does not hold, something was not sent, something is left to do
+    #: a rule is broken, something was not sent, or work is left
     FAILED = 1
     #: wrong command line
     USAGE = 2
-    #: a data set, an order or another input is not what it should be
+    #: a data set, an order or another input is invalid
     INPUT = 65
-    #: the model is missing, altered or does not fit
+    #: the model is missing, altered or of an unsupported kind
     MODEL = 66
-    #: a server was not reached in time, where the command does not wait for it
+    #: a server was not reached in time, and the command does not wait for it
     UNAVAILABLE = 69
-    #: a defect of this program
+    #: a bug in this program
     SOFTWARE = 70
-    #: records that nobody has read were deleted from the topic
+    #: records were deleted from the topic before they were read
     DATA_LOST = 74
-    #: the database refuses so many records that the deployment must be wrong
+    #: the database rejects so many documents that the deployment must be misconfigured
     REJECTED = 76
     #: a server does not accept the user or the password
     CREDENTIALS = 77
-    #: the settings are wrong
+    #: the settings are invalid
     CONFIGURATION = 78
 
 
 class QuartetError(Exception):
-    """An error that the operator can do something about: it ends the process with a named exit code and no traceback."""
+    """An error that an operator can fix: it ends the process with a named exit code and without a traceback."""
 
     def __init__(self, code: ExitCode, message: str) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class QuartetError(Exception):
 
 
 class Unavailable(Exception):
-    """A server does not answer, for now: what was begun must be begun again later."""
+    """A server does not answer at the moment: the caller must retry later."""
 
     def __init__(self, server: str, reason: str) -> None:
         super().__init__(f"{server}: {reason}")

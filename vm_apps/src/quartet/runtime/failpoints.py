@@ -1,9 +1,9 @@
-"""Places where a test makes a process die, stop or hang, to see that nothing is lost there.
+"""Points where a test makes a process die, stop or hang, to verify that no data is lost there.
 
 Armed by `QUARTET_FAILPOINT=POINT:KIND:TIMES` in the unit's environment (a drop-in of tests/faults; nothing else sets it); without it,
-`reach` costs a comparison. POINT is one of POINTS. KIND: `kill` (SIGKILL to itself), `stop` (SIGSTOP to itself, until somebody sends
-SIGCONT) or `hang` (does nothing for ever, so that the watchdog starves). Each process acts once, at its second pass, when work of the
-first is under way; the marker file `failpoint` in the state directory counts, so that after TIMES processes the next one goes on.
+`reach` costs one comparison. POINT is one of POINTS. KIND: `kill` (SIGKILL to itself), `stop` (SIGSTOP to itself, until somebody sends
+SIGCONT) or `hang` (sleeps forever, so that the watchdog fires). Each process acts once, at its second pass, when work of the first is in
+progress. The marker file `failpoint` in the state directory counts the processes that acted: after TIMES of them the next one runs on.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from quartet.runtime.errors import ExitCode, QuartetError
 
 log = logging.getLogger(__name__)
 
-#: In the order in which a batch passes them: read; its effects begun; all of them acknowledged; its offsets committed.
+#: In the order in which a batch passes them: read; its writes started; all of them acknowledged; its offsets committed.
 POINTS: Final = ("after-poll", "after-write", "after-settle", "after-commit")
 KINDS: Final = ("kill", "stop", "hang")
 _AT_PASS: Final = 2
 
 
 class Failpoint:
-    """An armed failpoint. `specification`: POINT:KIND:TIMES; `marker`: the file that counts the processes that acted.
+    """An armed failpoint. `specification`: POINT:KIND:TIMES; `marker`: file with the number of processes that acted.
 
     Raises:
-        QuartetError: CONFIGURATION, the specification is not one.
+        QuartetError: CONFIGURATION, the specification is invalid.
     """
 
     def __init__(self, specification: str, marker: Path) -> None:
@@ -45,7 +45,7 @@ class Failpoint:
         self._passes = 0
 
     def reach(self, point: str) -> None:
-        """Act, if it is this point's turn."""
+        """Die, stop or hang if this is the armed point, at its second pass."""
         if point != self._point:
             return
         self._passes += 1
@@ -69,6 +69,6 @@ _armed: Final = _from_environment()
 
 
 def reach(point: str) -> None:
-    """Say that a batch has come to this point."""
+    """Report that a batch has reached this point."""
     if _armed is not None:
         _armed.reach(point)

@@ -1,7 +1,7 @@
-"""`quartet health`: wait until units of this VM do their work, or say which does not and why.
+"""`quartet health`: wait until units of this VM are healthy, or say which one is not and why.
 
-A unit does its work when systemd calls it active and its metrics say that its servers answer. One that ends by itself (a producer whose
-run is complete) is healthy when it ended well.
+A unit is healthy when systemd reports it as active and its metrics show that its servers answer. One that ends by itself (a producer whose
+run is complete) is healthy when it exited successfully.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the subcommand."""
     parser.add_argument("units", nargs="+", metavar="UNIT", help="a unit's name, as systemctl takes it")
     parser.add_argument(
-        "--port", type=int, action="append", default=[], metavar="PORT", help="where a unit serves its metrics, on loopback"
+        "--port", type=int, action="append", default=[], metavar="PORT", help="loopback port on which a unit serves its metrics"
     )
-    parser.add_argument("--may-finish", action="store_true", help="units that ended well are healthy, and no port is asked")
-    parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="how long to wait for it (default: not at all)")
+    parser.add_argument("--may-finish", action="store_true", help="treat units that exited successfully as healthy, and check no port")
+    parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="seconds to wait for healthy units (default: do not wait)")
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Run the subcommand."""
 
     def problems() -> list[str]:
-        found = [problem for unit in arguments.units for problem in unit_problems(unit, properties(unit), arguments.may_finish)]
+        found = [problem for unit in arguments.units for problem in unit_problems(unit, unit_properties(unit), arguments.may_finish)]
         if not arguments.may_finish:
             found += [problem for port in arguments.port for problem in port_problems(port)]
         return found
@@ -47,15 +47,15 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def wait_until_none(problems: Callable[[], Sequence[str]], seconds: float) -> Sequence[str]:
-    """Ask for the problems until there is none or the seconds are over, and return the last answer."""
+    """Call `problems` until it returns none or the seconds have passed; return its last answer."""
     end = time.monotonic() + seconds
     while (found := problems()) and time.monotonic() < end:
         time.sleep(_PAUSE_SECONDS)
     return found
 
 
-def properties(unit: str) -> dict[str, str]:
-    """Return what systemd knows of a unit."""
+def unit_properties(unit: str) -> dict[str, str]:
+    """Return the state of a unit as systemd reports it."""
     shown = subprocess.run(  # noqa: S603 (an argument list; a unit name from the role)
         ["systemctl", "show", "--property=ActiveState,Result,StatusText", unit],  # noqa: S607 (the VM's own)
         capture_output=True,
@@ -67,14 +67,14 @@ def properties(unit: str) -> dict[str, str]:
 
 
 def unit_problems(unit: str, shown: dict[str, str], may_finish: bool) -> Iterator[str]:
-    """Say why a unit with these properties does not do its work; nothing if it does."""
+    """Yield why a unit with these properties is not healthy; nothing if it is."""
     state, result = shown["ActiveState"], shown["Result"]
     if state != "active" and not (may_finish and state == "inactive" and result == "success"):
         yield f"{unit} is {state} ({result}): {shown.get('StatusText') or 'it reported no status'}"
 
 
 def port_problems(port: int) -> Iterator[str]:
-    """Say which servers the app that serves its metrics on a port does not reach."""
+    """Yield which servers the app that serves its metrics on a port does not reach."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=CALL_SECONDS) as answer:
             text = answer.read().decode()
@@ -85,7 +85,7 @@ def port_problems(port: int) -> Iterator[str]:
 
 
 def connection_problems(port: int, metrics: str) -> Iterator[str]:
-    """Say which servers are away by the text of an app's metrics."""
+    """Yield which servers are unreachable according to an app's metrics text."""
     connected = [
         sample for family in text_string_to_metric_families(metrics) for sample in family.samples if sample.name == "quartet_connected"
     ]

@@ -1,4 +1,4 @@
-"""What a loop needs of the process around it."""
+"""What a run loop needs of the process that runs it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Protocol
 
 
 class Host(Protocol):
-    """The process around a loop (quartet.runtime.service.Service)."""
+    """The process that runs a loop (quartet.runtime.service.Service)."""
 
     stopping: bool
 
-    def alive(self) -> None:
+    def feed_watchdog(self) -> None:
         """Feed the watchdog."""
 
     def status(self, text: str, *, now: bool = False) -> None:
-        """Show what is being done."""
+        """Show a status line."""
 
     def sleep(self, seconds: float) -> None:
-        """Sleep until the time is over or the process shall stop."""
+        """Sleep until the time has passed or the process is asked to stop."""

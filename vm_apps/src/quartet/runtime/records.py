@@ -1,4 +1,4 @@
-"""A consumed record and its place, as every consumer sees them, whatever client read them."""
+"""A consumed record and its partition, as every consumer sees them, independent of the Kafka client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Partition(NamedTuple):
 
 
 class Record(Protocol):
-    """What a consumer needs of a record (kafka-python's ConsumerRecord). `timestamp`: ms, the broker's clock."""
+    """The fields of a record that consumers use (kafka-python's ConsumerRecord). `timestamp`: ms since the epoch, the broker's clock."""
 
     topic: str
     partition: int

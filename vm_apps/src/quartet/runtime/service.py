@@ -1,6 +1,6 @@
-"""A process as systemd sees it: ready, alive, what it is doing, and when to stop. Without systemd it logs to stderr.
+"""The systemd side of a process: readiness, watchdog, status line and stop signals. Without systemd it logs to stderr.
 
-The watchdog is fed from the work loop alone: a helper thread would keep a hung process alive.
+Only the work loop feeds the watchdog: a helper thread would keep a hung process alive.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STATUS_SECONDS: Final = 2.0
 
 
 class Service:
-    """The process's side of the contract with systemd (Type=notify, WatchdogSec)."""
+    """The process's side of the protocol with systemd (Type=notify, WatchdogSec)."""
 
     def __init__(self) -> None:
         self.stopping = False
@@ -35,37 +35,37 @@ class Service:
         signal.signal(signal.SIGINT, self._stop)
 
     def ready(self, status: str) -> None:
-        """Say that the local checks are done; whether servers answer is told by `status` and the metrics."""
+        """Tell systemd that the local checks passed; `status` and the metrics report whether servers answer."""
         _notify(f"READY=1\nSTATUS={status}")
         log.info("ready: %s", status)
 
-    def alive(self) -> None:
+    def feed_watchdog(self) -> None:
         """Feed the watchdog."""
         _notify("WATCHDOG=1")
 
     def set_watchdog_timeout(self, seconds: float | None) -> None:
-        """Let the watchdog wait so long for each sign of life; None: as long as the unit says."""
+        """Set the watchdog timeout; None restores the one of the unit (WatchdogSec)."""
         microseconds = os.environ.get("WATCHDOG_USEC") if seconds is None else str(int(seconds * 1_000_000))
         if microseconds:
             _notify(f"WATCHDOG_USEC={microseconds}\nWATCHDOG=1")
 
     def status(self, text: str, *, now: bool = False) -> None:
-        """Show a line in `systemctl status`; lines that follow each other quickly are dropped unless `now`."""
+        """Show a line in `systemctl status`, at most one every 2 s unless `now` is set."""
         moment = time.monotonic()
         if now or (text != self._status and moment - self._status_at >= _STATUS_SECONDS):
             self._status, self._status_at = text, moment
             _notify(f"STATUS={text}")
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, alive, until the time is over or the process shall stop."""
+        """Sleep until the time has passed or the process is asked to stop, and feed the watchdog meanwhile."""
         end = time.monotonic() + seconds
         while not self.stopping and (left := end - time.monotonic()) > 0:
-            self.alive()
+            self.feed_watchdog()
             time.sleep(min(left, 0.5))
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         self.stopping = True
-        _notify(f"STOPPING=1\nSTATUS=stopping on {signal.Signals(number).name}: finishing what was begun")
+        _notify(f"STOPPING=1\nSTATUS=stopping on {signal.Signals(number).name}: finishing the work in progress")
 
 
 def _notify(message: str) -> None:
@@ -74,7 +74,7 @@ def _notify(message: str) -> None:
 
 
 class _JournalHandler(logging.Handler):
-    """Log records as journal entries, with what was passed by `extra={"fields": {...}}` as fields of their own."""
+    """Write log records to the journal; entries of `extra={"fields": {...}}` become journal fields."""
 
     _PRIORITY: ClassVar = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
@@ -96,12 +96,12 @@ def configure_logging() -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # The client reports each attempt to connect; the apps' own lines say what matters.
+    # kafka-python logs every attempt to connect; the apps log the outcome themselves.
     logging.getLogger("kafka").setLevel(logging.ERROR)
 
 
 def fail(error: QuartetError) -> ExitCode:
-    """Report an error that the operator can do something about, and return the exit status."""
+    """Report an error that an operator can fix, and return the exit status."""
     log.error("%s", error, extra={"fields": {"exit_code": error.code.name}})
     _notify(f"STATUS={error.code.name}: {error}")
     return error.code

@@ -1,4 +1,4 @@
-"""What an app is told: JSON files written by the roles, checked here and nowhere else. They hold no secret.
+"""Settings of the apps: JSON files written by the roles, validated here and nowhere else. They contain no secrets.
 
 Passwords are files of the credentials directory (`LoadCredential=` of the unit): `kafka-password`, `mongodb-password`.
 """
@@ -56,28 +56,28 @@ class Collections(_Strict):
 
 
 class Dataset(_Strict):
-    """Where images come from. `path`: a folder or archive, for cifar10 and folder."""
+    """Where images come from. `path`: a folder or archive, for the kinds cifar10 and folder."""
 
     kind: Literal["glyphs", "cifar10", "folder"]
     path: str | None = None
 
 
 class Slice(_Strict):
-    """The part of a split that is one producer's: every `of`-th image from `index` on."""
+    """One producer's part of a split: every `of`-th image, starting at `index`."""
 
     index: Annotated[int, Field(ge=0)] = 0
     of: Annotated[int, Field(ge=1)] = 1
 
 
 class Distortion(_Strict):
-    """How a failing camera spoils its images. `severity`: 0 (not at all) to 1."""
+    """How a faulty camera distorts its images. `severity`: 0 (no distortion) to 1."""
 
     kind: Literal["none", "noise", "blur", "occlusion"] = "none"
     severity: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.0
 
 
 class ProducerSettings(_Strict):
-    """Settings of one producer. `rate`: images a second, 0 = no limit; `count`: images, 0 = endless."""
+    """Settings of one producer. `rate`: images per second, 0 = unlimited; `count`: images, 0 = endless."""
 
     kafka: Kafka
     topics: Topics
@@ -94,7 +94,7 @@ class ProducerSettings(_Strict):
 
 
 class DbConsumerSettings(_Strict):
-    """Settings of one DB consumer. A batch ends at `batch_size` records or after `batch_seconds`; defaults are the role's alone."""
+    """Settings of one DB consumer. A batch ends at `batch_size` records or after `batch_seconds`. The role sets the defaults."""
 
     kafka: Kafka
     mongodb: MongoDB
@@ -110,7 +110,7 @@ class DbConsumerSettings(_Strict):
 
 
 class InferenceSettings(_Strict):
-    """Settings of the inference consumer. `threads`: 0 = all CPUs; defaults are the role's alone."""
+    """Settings of the inference consumer. `threads`: 0 = all CPUs. The role sets the defaults."""
 
     kafka: Kafka
     topics: Topics
@@ -134,7 +134,7 @@ class Groups(_Strict):
 
 
 class AuditorSettings(_Strict):
-    """Settings of the commands that judge: verify, report, trace, status. `model`: the first 12 hex digits of quartet_model_sha256."""
+    """Settings of the auditing commands (quartet.audit). `model`: the first 12 hex digits of quartet_model_sha256."""
 
     kafka: Kafka
     mongodb: MongoDB
@@ -151,10 +151,10 @@ SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
 def load(kind: type[SettingsT], file: str | os.PathLike[str]) -> SettingsT:
-    """Read and check a settings file.
+    """Read and validate a settings file.
 
     Raises:
-        QuartetError: CONFIGURATION, with each option that is wrong.
+        QuartetError: CONFIGURATION, naming each invalid option.
     """
     try:
         return kind.model_validate_json(Path(file).read_bytes())
@@ -166,10 +166,10 @@ def load(kind: type[SettingsT], file: str | os.PathLike[str]) -> SettingsT:
 
 
 def password(name: Literal["kafka-password", "mongodb-password"], directory: str | None = None) -> str:
-    """Return a password out of the credentials directory (default: the one that systemd made for the unit).
+    """Return a password from the credentials directory (default: the one that systemd created for the unit).
 
     Raises:
-        QuartetError: CONFIGURATION, there is none.
+        QuartetError: CONFIGURATION, the directory or the file is missing.
     """
     folder = directory or os.environ.get("CREDENTIALS_DIRECTORY")
     if not folder:

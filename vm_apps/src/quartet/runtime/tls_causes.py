@@ -1,10 +1,10 @@
-"""Why a TLS handshake failed, in words that name the remedy: the clients of Kafka and of the database only say that it did."""
+"""Explains why a TLS handshake failed and what to do: the clients of Kafka and MongoDB only report that it failed."""
 
 from __future__ import annotations
 
 from typing import Final
 
-#: What OpenSSL says, and what that means here
+#: OpenSSL's error text, and what it means here
 _CAUSES: Final = (
     ("certificate has expired", "the server's certificate has expired; run site.yml, which renews it"),
     ("certificate is not yet valid", "the server's certificate is not valid yet; compare the clocks of the two VMs"),
@@ -19,14 +19,14 @@ _CAUSES: Final = (
 
 
 def explain(text: str) -> str | None:
-    """Return what an error's text means, if it tells of TLS; its own words follow in brackets."""
-    for said, meaning in _CAUSES:
-        if said in text:
-            return f"{meaning} ({_own_words(text, said)})"
+    """Return the meaning of a TLS error, followed by OpenSSL's own message in brackets; None if the text is not about TLS."""
+    for openssl_text, meaning in _CAUSES:
+        if openssl_text in text:
+            return f"{meaning} ({_openssl_message(text, openssl_text)})"
     return None
 
 
-def _own_words(text: str, said: str) -> str:
-    """Return the part of the text around `said`: from OpenSSL's tag on, up to the place in its source."""
-    start = max(0, text.rfind("[SSL", 0, text.index(said) + 1))
+def _openssl_message(text: str, openssl_text: str) -> str:
+    """Return OpenSSL's message around `openssl_text`: from the tag `[SSL` up to the reference to its source file."""
+    start = max(0, text.rfind("[SSL", 0, text.index(openssl_text) + 1))
     return text[start:].split(" (_ssl.c", maxsplit=1)[0][:200]

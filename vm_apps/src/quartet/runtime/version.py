@@ -1,3 +1,3 @@
-"""The version of the package. A wheel's has a digest of the sources behind it (the role app adds it)."""
+"""The version of the package. In a wheel a digest of the sources is appended (by the role app)."""
 
 VERSION = "0.1.1"

@@ -1,1 +1,1 @@
-"""How every consumer works: the run loop, and writes behind it."""
+"""The run loop of the consumers, and a thread for their writes."""

@@ -1,9 +1,9 @@
 """The only run loop of the consumers: poll, strategy, effects, commit; pause, rewind, resume; drain.
 
-An offset is committed only after every effect of its record was acknowledged. The effects of a batch may still be under way while the
-next batch is worked on; they are settled, in order, before its offsets are committed. Whatever goes wrong, the partitions are rewound to
-the first record that was not settled, consumption pauses, polling goes on (so the membership and the watchdog live), and the batch is
-begun again: every effect is idempotent.
+An offset is committed only after every effect of its record (a write or a send) was acknowledged. The effects of a batch may be in
+progress while the next batch is processed; they are settled, in order, before its offsets are committed. If a server is unavailable, the
+partitions are rewound to the first record that was not settled, consumption pauses while polling continues (which keeps the membership
+and feeds the watchdog), and the batch is processed again: every effect is idempotent.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ class Source(Protocol):
 
     topic: str
 
-    def on_revoke(self, forget: Callable[[], None]) -> None:
-        """Set what is called before partitions are given away, where nothing can be committed."""
+    def on_revoke(self, discard: Callable[[], None]) -> None:
+        """Set the callback that runs before partitions are revoked; nothing can be committed there."""
 
-    def poll(self, seconds: float, most: int) -> list[Record]:
-        """Return up to `most` records, or none after `seconds`."""
+    def poll(self, seconds: float, max_records: int) -> list[Record]:
+        """Return up to `max_records` records, or none after `seconds`."""
 
     def has_assignment(self) -> bool:
-        """Say whether there are partitions to read."""
+        """Return whether partitions are assigned."""
 
     def topic_exists(self) -> bool:
-        """Say whether there is such a topic."""
+        """Return whether the topic exists."""
 
     def backlog(self) -> int | None:
-        """Return how many records are left to read, if that is known."""
+        """Return the number of records left to read; None if unknown."""
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit the offsets of the next records to read."""
@@ -58,50 +58,50 @@ class Source(Protocol):
         """Stop fetching; polling keeps the membership."""
 
     def resume(self) -> None:
-        """Fetch again."""
+        """Resume fetching."""
 
     def close(self) -> None:
         """Close without leaving the group."""
 
 
 class Effects(Protocol):
-    """What a batch set going, to be waited for before its offsets are committed."""
+    """The writes or sends that a batch started; they are settled before its offsets are committed."""
 
     def settle(self) -> None:
-        """Wait until every effect was acknowledged.
+        """Wait until every effect is acknowledged.
 
         Raises:
-            Unavailable: one was not; the batch must be begun again.
+            Unavailable: one was not acknowledged; the batch must be retried.
         """
 
 
 class Strategy(Protocol):
-    """What is done with a batch. It never polls and never commits."""
+    """How a batch is processed. A strategy never polls and never commits."""
 
     def process(self, records: Sequence[Record]) -> Effects:
-        """Begin the effects of a batch.
+        """Process a batch and start its effects.
 
         Raises:
-            Unavailable: a server is away; the batch must be begun again.
+            Unavailable: a server does not answer; the batch must be retried.
             QuartetError: the process must end.
         """
 
     def describe(self) -> str:
-        """Return what was done so far, for the status line."""
+        """Return the progress so far, for the status line."""
 
     def close(self) -> None:
-        """Give everything back."""
+        """Close the connections of the strategy."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    first: dict[Partition, int]
-    next: dict[Partition, int]
+    first_offsets: dict[Partition, int]
+    next_offsets: dict[Partition, int]
     effects: Effects
 
 
 class Worker:
-    """Reads a source and hands batches to a strategy until the process shall stop."""
+    """Reads batches from a source and passes them to a strategy until the process is asked to stop."""
 
     def __init__(
         self,
@@ -119,26 +119,26 @@ class Worker:
         self._batch_size = batch_size
         self._batch_seconds = batch_seconds
         self._clock = clock
-        self._begun: deque[_Batch] = deque()
-        # first offsets of the records that were read and are not yet part of a begun batch
-        self._in_hand: dict[Partition, int] = {}
-        self._forgotten = False
+        self._pending: deque[_Batch] = deque()
+        # first offsets of the records that were read and are not yet part of a pending batch
+        self._unprocessed: dict[Partition, int] = {}
+        self._discarded = False
         self._last_size = 0
         self._failures = 0
         self._resume_at: float | None = None
         self._status_at = clock()
         self._read = self._read_at_status = 0
-        source.on_revoke(self._forget)
+        source.on_revoke(self._discard_pending)
 
     def run(self) -> ExitCode:
-        """Work until the process shall stop; then finish what was begun and commit it.
+        """Run until the process is asked to stop; then settle the pending batches and commit them.
 
         Raises:
-            QuartetError: the process must end; what was begun and not settled comes again at the next start.
+            QuartetError: the process must end; batches that were not settled are read again at the next start.
         """
         try:
             while not self._host.stopping:
-                self._host.alive()
+                self._host.feed_watchdog()
                 try:
                     self._step()
                 except Unavailable as error:
@@ -146,7 +146,7 @@ class Worker:
             try:
                 self._settle_all()
             except Unavailable as error:
-                log.warning("stopping with work that was not acknowledged; it comes again: %s", error)
+                log.warning("stopping with unacknowledged writes; their records are read again: %s", error)
             return ExitCode.OK
         finally:
             self._strategy.close()
@@ -156,58 +156,58 @@ class Worker:
         if self._resume_at is not None:
             self._wait_paused(self._resume_at)
             return
-        records = self._gather()
+        records = self._collect_batch()
         if records:
             failpoints.reach("after-poll")
             with _timed("process"):
                 effects = self._strategy.process(records)
             failpoints.reach("after-write")
-            self._in_hand = {}
-            self._begun.append(_Batch(_first(records), _next(records), effects))
-            self._succeeded(len(records))
-        # One batch stays under way while the next is worked on; when there is nothing to do, all are settled at once.
+            self._unprocessed = {}
+            self._pending.append(_Batch(_first_offsets(records), _next_offsets(records), effects))
+            self._batch_succeeded(len(records))
+        # One batch stays pending while the next is processed; without new records all are settled at once.
         self._settle(leave=1 if records else 0)
         self._report(records)
 
-    def _gather(self) -> list[Record]:
-        records = self._source.poll(0.0 if self._begun else _POLL_SECONDS, self._batch_size)
-        self._in_hand = _first(records)
-        # A record that comes alone goes at once; where more came the last time, company is worth a wait.
+    def _collect_batch(self) -> list[Record]:
+        records = self._source.poll(0.0 if self._pending else _POLL_SECONDS, self._batch_size)
+        self._unprocessed = _first_offsets(records)
+        # A single record is processed at once; after a larger batch it is worth waiting for more records.
         end = self._clock() + (self._batch_seconds if self._last_size > 1 else 0.0)
         while records and len(records) < self._batch_size and (left := end - self._clock()) > 0:
-            self._forgotten = False
+            self._discarded = False
             more = self._source.poll(left, self._batch_size - len(records))
-            # After a rebalance what came before it comes again, and its commit would pass over the batches that were forgotten.
-            records = more if self._forgotten else records + more
-            self._in_hand = _first(records)
+            # After a rebalance the earlier records are read again; committing them now would skip the discarded batches.
+            records = more if self._discarded else records + more
+            self._unprocessed = _first_offsets(records)
         if records:
             self._last_size = len(records)
         return records
 
-    def _forget(self) -> None:
-        self._begun.clear()
-        self._forgotten = True
+    def _discard_pending(self) -> None:
+        self._pending.clear()
+        self._discarded = True
 
     def _settle_all(self) -> None:
         self._settle(leave=0)
 
     def _settle(self, *, leave: int) -> None:
-        while len(self._begun) > leave:
-            batch = self._begun[0]
+        while len(self._pending) > leave:
+            batch = self._pending[0]
             with _timed("settle"):
                 batch.effects.settle()
             failpoints.reach("after-settle")
             with _timed("commit"):
-                self._source.commit(batch.next)
+                self._source.commit(batch.next_offsets)
             failpoints.reach("after-commit")
-            self._begun.popleft()
+            self._pending.popleft()
 
     def _back_off(self, error: Unavailable) -> None:
-        positions = dict(self._in_hand)
-        for batch in reversed(self._begun):
-            positions.update(batch.first)
-        self._begun.clear()
-        self._in_hand = {}
+        positions = dict(self._unprocessed)
+        for batch in reversed(self._pending):
+            positions.update(batch.first_offsets)
+        self._pending.clear()
+        self._unprocessed = {}
         self._source.rewind(positions)
         self._source.pause()
         delay = _BACK_OFF_SECONDS[min(self._failures, len(_BACK_OFF_SECONDS) - 1)]
@@ -220,17 +220,17 @@ class Worker:
         self._host.status(f"paused, nothing is lost: {error}", now=True)
 
     def _wait_paused(self, resume_at: float) -> None:
-        """Poll with everything paused: nothing comes, and the group keeps this member."""
+        """Poll while fetching is paused, which returns no records but keeps the group membership."""
         before = self._clock()
-        stray = self._source.poll(min(_POLL_SECONDS, max(0.0, resume_at - before)), 1)
+        unexpected = self._source.poll(min(_POLL_SECONDS, max(0.0, resume_at - before)), 1)
         metrics.PAUSED.inc(self._clock() - before)
-        if stray:
-            self._source.rewind(_first(stray))
+        if unexpected:
+            self._source.rewind(_first_offsets(unexpected))
         if self._clock() >= resume_at:
             self._resume_at = None
             self._source.resume()
 
-    def _succeeded(self, count: int) -> None:
+    def _batch_succeeded(self, count: int) -> None:
         self._read += count
         metrics.READ.inc(count)
         metrics.BATCH_SIZE.observe(count)
@@ -257,7 +257,7 @@ class Worker:
         self._host.status(f"{self._strategy.describe()}; {rate:.0f}/s; {'?' if left is None else left} left to read", now=True)
 
 
-def _first(records: Sequence[Record]) -> dict[Partition, int]:
+def _first_offsets(records: Sequence[Record]) -> dict[Partition, int]:
     first: dict[Partition, int] = {}
     for record in records:
         name = Partition(record.topic, record.partition)
@@ -265,7 +265,7 @@ def _first(records: Sequence[Record]) -> dict[Partition, int]:
     return first
 
 
-def _next(records: Sequence[Record]) -> dict[Partition, int]:
+def _next_offsets(records: Sequence[Record]) -> dict[Partition, int]:
     following: dict[Partition, int] = {}
     for record in records:
         name = Partition(record.topic, record.partition)

@@ -1,7 +1,7 @@
-"""Writes on a thread of its own, in the order in which they were given, so that the next batch is decoded while the server works.
+"""Runs writes on a thread of its own, in submission order, so that the next batch is decoded while the server writes.
 
-The order is the log's order, and the first record of an _id wins: after a write that failed nothing is written until the caller has seen
-the failure and begins again from there.
+The order is the order of the log, in which the first record of an _id wins. So after a failed write nothing more is written until the
+caller has seen the failure and starts again from there.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ _SERVER: Final = "mongodb"
 
 
 class WriteBehind(Generic[ResultT]):
-    """One thread that writes. All methods are called by one other thread, the worker's."""
+    """A single writing thread. All methods must be called from one other thread, the worker's."""
 
     def __init__(self, *, seconds: float = CALL_SECONDS) -> None:
         self._seconds = seconds
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write-behind")
         self._newest: Future[ResultT] | None = None
-        # Set by the writing thread; cleared only while that thread has nothing to do.
+        # Set by the writing thread; cleared only while that thread is idle.
         self._failure: BaseException | None = None
         self._failure_seen = False
 
     def begin(self, write: Callable[[], ResultT]) -> Future[ResultT]:
-        """Have a write done after those that were begun before.
+        """Queue a write behind the earlier ones.
 
-        After a failure that `result` has raised, this is the first write of a new beginning.
+        After `result` has raised a failure, this write starts a new sequence.
 
         Raises:
-            Unavailable: a write that was given up is still under way; what comes now could overtake it.
+            Unavailable: a write that timed out is still running; the new one could overtake it.
         """
         if self._failure_seen:
             if self._newest is not None and not self._newest.done():
-                raise Unavailable(_SERVER, "the write before has not come back")
+                raise Unavailable(_SERVER, "the previous write has not returned")
             self._failure, self._failure_seen = None, False
         self._newest = self._thread.submit(self._write, write)
         return self._newest
 
     def result(self, writing: Future[ResultT]) -> ResultT:
-        """Wait for a write.
+        """Wait for a write and return its result.
 
         Raises:
-            Unavailable: the server is away, or does not answer in time, or a write before this one failed.
-            QuartetError: what the write raised, or one before it.
+            Unavailable: the server does not answer in time, or an earlier write failed.
+            QuartetError: raised by this write or an earlier one.
         """
         try:
             return writing.result(timeout=self._seconds)
@@ -60,7 +60,7 @@ class WriteBehind(Generic[ResultT]):
             raise
 
     def close(self) -> None:
-        """Begin nothing any more; a write under way ends by itself."""
+        """Drop queued writes; a running write ends by itself."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _write(self, write: Callable[[], ResultT]) -> ResultT:

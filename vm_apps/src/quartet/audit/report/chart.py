@@ -12,7 +12,7 @@ from quartet.audit.report.formats import Document, count, percent
 
 
 def draw(producers: Sequence[Document]) -> bytes:
-    """Draw, as PNG, the share of wrong inferences of each producer by batch, stream and recount."""
+    """Draw the share of wrong inferences of each producer by batch, stream and recount; return a PNG."""
     figure = Figure(figsize=(8, 4), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

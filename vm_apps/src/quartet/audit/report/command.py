@@ -1,6 +1,6 @@
-"""`quartet report`: one HTML page that needs nothing beside itself, plus a CSV and a chart, from what `verify` found.
+"""`quartet report`: a self-contained HTML page, a CSV and a chart, made from the output of `verify`.
 
-The figures are the judge's own (`quartet verify --json`); only the sample images are fetched from the database here.
+The figures come from `quartet verify --json`; only the sample images are fetched from the database here.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ def _read_verdict(file: str) -> Any:
         if verdict["schema"] != "verify/1":
             raise ValueError(f"schema {verdict['schema']}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise QuartetError(ExitCode.INPUT, f"{file} is not what `quartet verify --json` writes: {error}") from None
+        raise QuartetError(ExitCode.INPUT, f"{file} is not an output of `quartet verify --json`: {error}") from None
     return verdict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `quartet report`."""
     parser.add_argument("--config", required=True, metavar="FILE", help="the auditor's settings (JSON)")
-    parser.add_argument("--ledgers", required=True, metavar="FILE", help="what `quartet ledger export` printed")
-    parser.add_argument("--verify", required=True, metavar="FILE", help="what `quartet verify --json` wrote")
+    parser.add_argument("--ledgers", required=True, metavar="FILE", help="output of `quartet ledger export`")
+    parser.add_argument("--verify", required=True, metavar="FILE", help="output of `quartet verify --json`")
     parser.add_argument("--output", required=True, metavar="DIR", type=Path, help="folder for report.html, report.csv and report.png")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make the page, the CSV and the chart, and show the table."""
+    """Write the page, the CSV and the chart, and print the table."""
     options = settings.load(settings.AuditorSettings, arguments.config)
     verdict = _read_verdict(arguments.verify)
     datasets = [
         f"producer {one.producer_id}, run {one.run}: " + ", ".join(f"{name} {value}" for name, value in one.dataset.items())
         for one in read_ledgers(arguments.ledgers)
     ]
-    with reader.reachable():
+    with reader.exit_if_unavailable():
         samples = fetch_samples(reader.Auditor(options), [row["producer_id"] for row in verdict["producers"]])
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / "report.html").write_text(page.render(verdict, samples, datasets), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The page: everything in one file, that a browser shows without a network."""
+"""The HTML page: a single file without external resources."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from quartet.runtime.version import VERSION
 
 
 def render(verdict: Document, samples: Mapping[int, Sequence[Sample]], datasets: Sequence[str]) -> str:
-    """Return the whole page. Everything that is not a number is escaped."""
+    """Render the page. Everything that is not a number is escaped."""
     figures = verdict["figures"]
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
         f"<title>Quartet report</title><style>\n{_style()}</style>",
         "<h1>Quartet</h1>",
-        f"<p class=when>{moment(verdict['taken_at'])} · model {_e(verdict['model'])} · "
-        f"<span class={'holds' if verdict['holds'] else 'broken'}>{_e(verdict_line(verdict))}</span></p>",
+        f"<p class=when>{moment(verdict['taken_at'])} · model {_escape(verdict['model'])} · "
+        f"<span class={'holds' if verdict['holds'] else 'broken'}>{_escape(verdict_line(verdict))}</span></p>",
         "<h2>Wrong inferences per producer</h2>",
-        _inline(chart.draw(verdict["producers"]), "wrong inferences per producer", "chart"),
+        _inline_image(chart.draw(verdict["producers"]), "wrong inferences per producer", "chart"),
         _counts(verdict["producers"]),
         "<h2>What was verified</h2>",
         _rules(verdict["rules"]),
@@ -57,8 +57,9 @@ def _counts(producers: Sequence[Document]) -> str:
 def _rules(rules: Sequence[Document]) -> str:
     items = []
     for rule in rules:
-        details = "".join(f"<br><small>{_e(line)}</small>" for line in (*rule["broken"], *rule["pending"], *rule["notes"]))
-        items.append(f"<li value={rule['number']}>{_e(rule['title'])}: <span class={_e(rule['state'])}>{_e(rule['state'])}</span>{details}")
+        details = "".join(f"<br><small>{_escape(line)}</small>" for line in (*rule["broken"], *rule["pending"], *rule["notes"]))
+        state = _escape(rule["state"])
+        items.append(f"<li value={rule['number']}>{_escape(rule['title'])}: <span class={state}>{state}</span>{details}")
     return f"<ol>{''.join(items)}</ol>"
 
 
@@ -66,7 +67,7 @@ def _speed(runs: Sequence[Document]) -> str:
     heads = ("run", "images", "produced/s", "stored/s", "inferred/s", "to inferred p50", "p95", "to stored p50", "p95")
     rows = [
         [
-            _e(run["run"]),
+            _escape(run["run"]),
             count(run["images"]),
             *(rate(run[f"{name}_per_second"]) for name in ("produced", "stored", "inferred")),
             *(duration(run["captured_to_inferred"][name]) for name in ("p50_ms", "p95_ms")),
@@ -74,23 +75,23 @@ def _speed(runs: Sequence[Document]) -> str:
         ]
         for run in runs
     ]
-    note = "Times run from capture. A producer without a rate limit is faster than what follows it, so they hold the wait in Kafka."
+    note = "Times run from capture. A producer without a rate limit is faster than the consumers, so its times include the wait in Kafka."
     return _table(heads, rows, "n") + f"<p><small>{note}</small></p>"
 
 
 def _matrix(name: str, matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> str:
     title = "all producers" if name == "all" else f"producer {name}"
-    body = ["<tr><th>true ↓ predicted →</th>" + "".join(f"<th>{_e(label)}</th>" for label in labels) + "</tr>"]
+    body = ["<tr><th>true ↓ predicted →</th>" + "".join(f"<th>{_escape(label)}</th>" for label in labels) + "</tr>"]
     for i, (label, row) in enumerate(zip(labels, matrix, strict=True)):
-        most = max(1, sum(row))
+        largest = max(1, sum(row))
         cells = []
         for j, n in enumerate(row):
             colour = "26,127,75" if i == j else "192,57,43"
-            cells.append(f"<td style='background:rgba({colour},{0.75 * n / most:.2f})'>{n or '·'}</td>")
-        body.append(f"<tr><th>{_e(label)}</th>{''.join(cells)}</tr>")
+            cells.append(f"<td style='background:rgba({colour},{0.75 * n / largest:.2f})'>{n or '·'}</td>")
+        body.append(f"<tr><th>{_escape(label)}</th>{''.join(cells)}</tr>")
     opened = " open" if name == "all" else ""
     table = f"<div class=scroll><table class=matrix>{''.join(body)}</table></div>"
-    return f"<details{opened}><summary>{_e(title)}</summary>{table}</details>"
+    return f"<details{opened}><summary>{_escape(title)}</summary>{table}</details>"
 
 
 def _samples(producer_id: int, samples: Sequence[Sample]) -> str:
@@ -99,27 +100,28 @@ def _samples(producer_id: int, samples: Sequence[Sample]) -> str:
         said = "not classified yet" if sample.prediction is None else f"{sample.prediction} {sample.confidence or 0:.2f}"
         right = sample.truth is None or sample.truth == sample.prediction
         truth = "no label" if sample.truth is None else ("" if right else f"is {sample.truth}")
-        caption = f"<span class={'holds' if right else 'broken'}>{_e(said)}</span><br>{_e(truth)}"
+        caption = f"<span class={'holds' if right else 'broken'}>{_escape(said)}</span><br>{_escape(truth)}"
         figures.append(
-            f"<figure title='{_e(sample.id)}'>{_inline(png(sample.payload), sample.id)}<figcaption>{caption}</figcaption></figure>"
+            f"<figure title='{_escape(sample.id)}'>{_inline_image(png(sample.payload), sample.id)}"
+            f"<figcaption>{caption}</figcaption></figure>"
         )
     return f"<h3>producer {producer_id}</h3><div class=samples>{''.join(figures)}</div>"
 
 
 def _pairs(pairs: Mapping[str, str]) -> str:
-    rows = "".join(f"<tr><th>{_e(name)}</th><td>{_e(value)}</td></tr>" for name, value in pairs.items())
+    rows = "".join(f"<tr><th>{_escape(name)}</th><td>{_escape(value)}</td></tr>" for name, value in pairs.items())
     return f"<div class=scroll><table>{rows}</table></div>"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], css: str) -> str:
-    head = "".join(f"<th>{_e(h)}</th>" for h in heads)
+    head = "".join(f"<th>{_escape(h)}</th>" for h in heads)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<div class=scroll><table class={css}><tr>{head}</tr>{body}</table></div>"
 
 
-def _inline(data: bytes, alt: str, css: str = "") -> str:
-    return f"<img class='{css}' alt='{_e(alt)}' src='data:image/png;base64,{base64.b64encode(data).decode()}'>"
+def _inline_image(data: bytes, alt: str, css: str = "") -> str:
+    return f"<img class='{css}' alt='{_escape(alt)}' src='data:image/png;base64,{base64.b64encode(data).decode()}'>"
 
 
-def _e(value: object) -> str:
+def _escape(value: object) -> str:
     return html.escape(str(value), quote=True)

@@ -1,4 +1,4 @@
-"""Sample images: which are shown, and as what."""
+"""Sample images of the report: selection and conversion to PNG."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from quartet.audit import reader
 from quartet.mongodb import client as mongodb_client
 
 SAMPLES: Final = 10
-"""Images shown of each producer, wrong ones first."""
+"""Number of images shown per producer, wrong ones first."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A stored image and what the model said of it."""
+    """A stored image and its prediction."""
 
     id: str
     payload: bytes
@@ -41,7 +41,7 @@ def fetch_samples(auditor: reader.Auditor, producers: Sequence[int]) -> dict[int
     found: dict[int, list[Sample]] = {}
     for producer_id in producers:
         base = {"producer_id": producer_id, "model": auditor.settings.model}
-        with mongodb_client.translated():
+        with mongodb_client.translate_errors():
             newest = list(auditor.inference_collection.find(base).sort("_id", -1).limit(500))
             wrong = [d for d in newest if d.get("actual_value") not in (None, d["image_prediction"])]
             right = [d for d in newest if d.get("actual_value") in (None, d["image_prediction"])]

@@ -27,7 +27,7 @@ _CSV_FIELDS: Final = (
 
 
 def as_csv(producers: Sequence[Document]) -> str:
-    """Return one line a producer."""
+    """Return one line per producer."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_CSV_FIELDS)

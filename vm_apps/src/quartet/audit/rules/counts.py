@@ -11,7 +11,7 @@ from quartet.counting.totals import Inference, Totals, count
 
 
 def recount(evidence: Evidence, offsets: Offsets | None = None) -> dict[int, Totals]:
-    """Count the log of the inferences, up to these offsets; what retention deleted comes from the database."""
+    """Count the inferences in the log up to these offsets (None: all); deleted records are taken from the database."""
     begin = evidence.topics[evidence.inferences_topic].begin
     old = [
         Inference(*parse_id(d.id), d.model, d.image_prediction, d.actual_value)

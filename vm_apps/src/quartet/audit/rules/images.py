@@ -1,4 +1,4 @@
-"""Rules 1 to 5: what becomes of an image between its producer, the topic and the database."""
+"""Rules 1 to 5: an image between its producer, the topic and the database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from quartet.audit.evidence import Evidence, Ledger, StoredImage, place
 from quartet.audit.refusals import Refusals
-from quartet.audit.rules.rule import Rule, some
+from quartet.audit.rules.rule import Rule, first_few
 from quartet.audit.sent_images import SentImages
 from quartet.contracts.ids import image_id as id_of
 
@@ -18,14 +18,14 @@ Ledgers = Mapping[tuple[int, str], Ledger]
 
 
 def nothing_lost(evidence: Evidence, ledgers: Ledgers, sent: SentImages, stored: Stored, refusals: Refusals) -> Rule:
-    """Judge rule 1 by what the producers' ledgers and the topics hold."""
+    """Judge rule 1 by the producers' ledgers and the topics."""
     rule = Rule(1, "nothing acknowledged is lost: it is stored, or refused with a cause")
     arrived = stored.keys() | refusals.ids()
     acknowledged = {id_of(ledger.producer_id, ledger.run, sequence) for ledger in ledgers.values() for sequence in ledger.acknowledged}
     absent = acknowledged - arrived - sent.ids()
     lost: list[str] = []
     waiting: list[str] = []
-    for image_id in sent.ids() - arrived:  # what is in the topic was acknowledged, whoever sent it
+    for image_id in sent.ids() - arrived:  # everything in the topic was acknowledged, also from other clients
         (lost if evidence.has_committed("images", place(sent.first(image_id))) else waiting).append(image_id)
     refused_inferences = {place(letter) for letter in evidence.dead_letters_of(evidence.inferences_topic)}
     for name, bad, refused in (
@@ -40,7 +40,7 @@ def nothing_lost(evidence: Evidence, ledgers: Ledgers, sent: SentImages, stored:
 
 
 def nothing_invented(evidence: Evidence, ledgers: Ledgers, sent: SentImages, stored: Stored, refusals: Refusals) -> Rule:
-    """Judge rule 2; what retention has deleted from the topic may be stored."""
+    """Judge rule 2; records that retention has deleted from the topic may be stored."""
     rule = Rule(2, "nothing is invented: what is stored or refused was sent")
     begin = evidence.topics[evidence.images_topic].begin
     foreign, newer, beyond = [], 0, []
@@ -62,13 +62,13 @@ def nothing_invented(evidence: Evidence, ledgers: Ledgers, sent: SentImages, sto
         rule.notes.append(f"{newer} stored after the ledger was read")
     without = {(d.producer_id, d.run) for d in stored.values()} - set(ledgers)
     if without:
-        rule.notes.append(f"without a ledger, judged by the topic: {some([f'{p}-{run}' for p, run in sorted(without)])}")
+        rule.notes.append(f"without a ledger, judged by the topic: {first_few([f'{p}-{run}' for p, run in sorted(without)])}")
     return rule
 
 
 def one_document_per_id(evidence: Evidence, sent: SentImages, stored: Stored, refusals: Refusals) -> Rule:
-    """Judge rule 3: other bytes under an id that is taken must be refused."""
-    rule = Rule(3, "one document an id, one payload an id")
+    """Judge rule 3: another payload under an existing id must be refused."""
+    rule = Rule(3, "one document per id, one payload per id")
     doubled = [i for i, n in Counter(d.id for d in evidence.stored_images).items() if n > 1]
     wrong_id = [d.id for d in stored.values() if d.id != id_of(d.producer_id, d.run, d.sequence)]
     several: list[str] = []
@@ -84,7 +84,7 @@ def one_document_per_id(evidence: Evidence, sent: SentImages, stored: Stored, re
     rule.add_violations("several documents", doubled)
     rule.add_violations("documents whose id is not made of their fields", wrong_id)
     if several:
-        rule.notes.append(f"ids that a client sent to several partitions, so that no order says which is first: {some(several)}")
+        rule.notes.append(f"ids that a client sent to several partitions, so that their order is undefined: {first_few(several)}")
     rule.add_violations("other bytes under the same id, not refused as id-conflict", not_refused)
     return rule
 

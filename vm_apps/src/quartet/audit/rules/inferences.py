@@ -1,4 +1,4 @@
-"""Rule 7: every image has an inference, and the first one in the log is the one that is stored."""
+"""Rule 7: every image has one inference, and the stored one is the first in the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from quartet.audit.sent_images import SentImages
 
 
 def one_inference_per_image(evidence: Evidence, sent: SentImages, inferred: Mapping[str, InferenceRecord]) -> Rule:
-    """Judge rule 7. `inferred`: the first inference of the model of each id."""
+    """Judge rule 7. `inferred`: the first inference of the model by image id."""
     rule = Rule(7, "every image has exactly one inference of the model")
     documents = {d.id: d for d in evidence.stored_inferences if d.model == evidence.model}
     lost: list[str] = []
@@ -28,7 +28,7 @@ def one_inference_per_image(evidence: Evidence, sent: SentImages, inferred: Mapp
     mislabelled = [i for i, r in inferred.items() if i in sent and sent.first(i).actual_value != r.actual_value]
     keys = Counter(d.key for d in evidence.stored_inferences)
     if not any(evidence.topics[evidence.images_topic].begin.values()):
-        # where retention has deleted images, their inferences are older than the topic
+        # where retention has deleted images, inferences may be older than the remaining images
         rule.add_violations("inferences of images that were never sent", sorted(inferred.keys() - sent.ids()))
     begin = evidence.topics[evidence.inferences_topic].begin
     rule.add_violations(
@@ -47,7 +47,7 @@ def one_inference_per_image(evidence: Evidence, sent: SentImages, inferred: Mapp
 
 
 def _differing(inferred: Mapping[str, InferenceRecord], documents: Mapping[str, StoredInference]) -> list[str]:
-    """Return the ids whose document says something else than the first record in the log."""
+    """Return the ids whose document differs from the first record in the log."""
     return [
         image_id
         for image_id, record in inferred.items()

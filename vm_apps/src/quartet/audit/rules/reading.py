@@ -1,4 +1,4 @@
-"""Rule 6: how far everybody has read."""
+"""Rule 6: every group has read everything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from quartet.audit.rules.rule import Rule
 
 
 def nothing_left_to_read(evidence: Evidence) -> Rule:
-    """Judge rule 6: what is left to read is pending, never broken."""
+    """Judge rule 6: unread records make the rule pending, never broken."""
     rule = Rule(6, "every group has read everything")
     for group in ("images", "inference", "inferences"):
         if lag := evidence.lag(group):

@@ -1,4 +1,4 @@
-"""A promise of the pipeline and what speaks against it."""
+"""A rule that the pipeline must keep, and its violations."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 EXAMPLES = 5
-"""How many offenders of a broken rule are named."""
+"""Number of violations that are named per broken rule."""
 
 
 class State(StrEnum):
-    """What became of a rule. Pending: nothing contradicts it, but not everything has arrived yet."""
+    """State of a rule. Pending: no violation found, but not everything has arrived yet."""
 
     HOLDS = "holds"
     PENDING = "pending"
@@ -20,7 +20,7 @@ class State(StrEnum):
 
 @dataclass
 class Rule:
-    """One promise of the pipeline and what speaks against it."""
+    """A rule that the pipeline must keep, its violations and what is still pending."""
 
     number: int
     title: str
@@ -30,27 +30,27 @@ class Rule:
 
     @property
     def state(self) -> State:
-        """Whether the rule holds."""
+        """Broken with any violation, else pending or holding."""
         if self.broken:
             return State.BROKEN
         return State.PENDING if self.pending else State.HOLDS
 
     def add_violations(self, what: str, offenders: Iterable[object]) -> None:
-        """Note that these break the rule, if there are any."""
-        if text := _named(what, offenders):
+        """Add a line that names the violations; nothing if there are none."""
+        if text := _summary(what, offenders):
             self.broken.append(text)
 
-    def add_pending(self, what: str, ones: Iterable[object]) -> None:
-        """Note that these have not arrived yet, if there are any."""
-        if text := _named(what, ones):
+    def add_pending(self, what: str, items: Iterable[object]) -> None:
+        """Add a line that names what has not arrived yet; nothing if there is none."""
+        if text := _summary(what, items):
             self.pending.append(text)
 
 
-def some(names: Sequence[str]) -> str:
-    """Return the first few of many names."""
+def first_few(names: Sequence[str]) -> str:
+    """Join the first few of many names."""
     return ", ".join(names[:EXAMPLES]) + (", ..." if len(names) > EXAMPLES else "")
 
 
-def _named(what: str, ones: Iterable[object]) -> str:
-    names = sorted(str(one) for one in ones)
-    return f"{what}: {len(names)} ({some(names)})" if names else ""
+def _summary(what: str, items: Iterable[object]) -> str:
+    names = sorted(str(one) for one in items)
+    return f"{what}: {len(names)} ({first_few(names)})" if names else ""
