@@ -1,8 +1,8 @@
-"""Builds the wheels of Python projects, once for each content, and prints their paths, one a line.
+"""Builds wheels of Python projects, once per content, and prints their paths, one per line.
 
-build_wheel.py CACHE PROJECT...
+build_wheels.py CACHE PROJECT...
 
-The version carries a digest of the sources, so that what is installed says what it is. Runs on the controller.
+The version includes a digest of the sources, so an installed package identifies them. Runs on the controller.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 
 def files_of(project: Path) -> list[Path]:
-    """Return what the wheel is made of, in a fixed order: pyproject.toml, scripts beside it, and the packages in src."""
+    """Return the source files of the wheel, in a fixed order: pyproject.toml, scripts beside it, and the packages in src."""
     packages = [
         path for path in project.glob("src/**/*") if path.is_file() and "__pycache__" not in path.parts and ".egg-info" not in str(path)
     ]
@@ -26,7 +26,7 @@ def files_of(project: Path) -> list[Path]:
 
 
 def digest(project: Path) -> str:
-    """Return a digest of names and contents."""
+    """Return a digest of the names and contents of the source files."""
     total = hashlib.sha256()
     for path in files_of(project):
         total.update(f"{path.relative_to(project)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
@@ -34,14 +34,14 @@ def digest(project: Path) -> str:
 
 
 def build(project: Path, folder: Path) -> None:
-    """Build the wheel into a folder, from a copy whose version has the digest added."""
+    """Build the wheel into a folder, from a copy of the project with the digest in its version."""
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch, "project")
         for path in files_of(project):
             target = copy / path.relative_to(project)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-        # the apps show their version, so theirs is in a module; else pyproject.toml has it
+        # the apps print their version, so theirs is in a module; other projects have it in pyproject.toml
         for path in (copy / "pyproject.toml", *copy.glob("src/*/runtime/version.py")):
             path.write_text(re.sub(r'(?mi)^(version = "[^"+]*)', rf"\1+{digest(project)}", path.read_text()))
         command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
@@ -52,7 +52,7 @@ def build(project: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """Build the wheels that are not there, and print the paths of all."""
+    """Build the missing wheels, and print the paths of all."""
     cache, projects = Path(sys.argv[1]), [Path(path).resolve() for path in sys.argv[2:]]
     wheels = cache / "quartet"
     wheels.mkdir(parents=True, exist_ok=True)

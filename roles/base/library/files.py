@@ -1,30 +1,30 @@
 #!/usr/bin/python
-"""Ansible module: make files, folders and links, all of a role in one call."""
+"""Ansible module: create files, folders and links, all of a role in one call."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: files
-short_description: Make files, folders and links in one call
+short_description: Create files, folders and links in one call
 description:
-  - Does for a list what the modules file and copy do for one path, since a call of a module costs more than all that it does here.
-  - The rows are brought about in their order. A file is written beside its place and then renamed, with its owner and mode from its first byte on.
-  - In check mode a row whose folder or owner is still to be made is one that would be made.
+  - Does for a list of paths what the modules file and copy do for one path, because a module call costs more than the work it does.
+  - The rows are applied in order. A file is written to a temporary name and then renamed, its owner and mode set beforehand.
+  - In check mode a row whose folder or owner does not exist yet is reported as one that would be created.
 options:
   rows:
-    description: What is to be there
+    description: The files, folders and links
     type: list
     elements: dict
     required: true
     suboptions:
-      path: {description: Where, type: path, required: true}
-      state: {description: What, type: str, choices: [file, directory, link], default: file}
-      content: {description: What is in the file, type: str}
-      src: {description: What the link leads to, type: str}
+      path: {description: Path, type: path, required: true}
+      state: {description: Kind of the path, type: str, choices: [file, directory, link], default: file}
+      content: {description: Content of the file, type: str}
+      src: {description: Target of the link, type: str}
       owner: {description: Name of the owner, type: str, default: root}
-      group: {description: Name of the group; without it the owner's name, type: str}
-      mode: {description: "Octal number; without it 0644 for a file, 0755 for a folder", type: str}
-      validate: {description: Command that must succeed with the new file in place of %s, type: str}
+      group: {description: Name of the group; default is the name of the owner, type: str}
+      mode: {description: "Octal mode; default 0644 for a file, 0755 for a folder", type: str}
+      validate: {description: Command that must succeed on the new file, whose path replaces %s, type: str}
 author: Quartet
 """
 
@@ -37,7 +37,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-paths: {description: What was changed, or would be, type: list, returned: always, elements: str}
+paths: {description: "Paths that were changed, or would be in check mode", type: list, returned: always, elements: str}
 """
 
 import os
@@ -62,12 +62,12 @@ NEEDS = [("state", "file", ["content"]), ("state", "link", ["src"])]
 
 
 def difference(path: Path, before: str, after: str) -> dict[str, str]:
-    """Return what `--diff` shows of one path."""
+    """Return the entry of `--diff` for one path."""
     return {"before_header": str(path), "after_header": str(path), "before": before, "after": after}
 
 
 def attributes(module: AnsibleModule, row: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return owner, group and mode as Ansible's own modules pass them on."""
+    """Return owner, group and mode in the form of Ansible's own modules."""
     mode = row["mode"] or ("0755" if row["state"] == "directory" else "0644")
     wanted = {"path": str(path), "owner": row["owner"], "group": row["group"] or row["owner"], "mode": mode}
     arguments: dict[str, Any] = module.load_file_common_arguments(wanted)
@@ -83,8 +83,8 @@ def keep_attributes(module: AnsibleModule, row: dict[str, Any], path: Path) -> l
 
 
 def write(module: AnsibleModule, row: dict[str, Any], path: Path) -> None:
-    """Write the file beside its place, let the command judge it, rename it."""
-    # Its name ends as the file's does: systemd-analyze takes no other.
+    """Write the file to a temporary name, validate it with the command, and rename it."""
+    # The temporary name keeps the file's suffix: systemd-analyze accepts no other.
     handle, name = tempfile.mkstemp(prefix=".", suffix=f".{path.name}", dir=path.parent)
     new = Path(name)
     try:
@@ -96,7 +96,7 @@ def write(module: AnsibleModule, row: dict[str, Any], path: Path) -> None:
         if row["validate"]:
             code, output, errors = module.run_command(row["validate"].replace("%s", shlex.quote(name)))
             if code:
-                module.fail_json(msg=f"{path}: `{row['validate']}` refuses what was to be written: {errors or output}")
+                module.fail_json(msg=f"{path}: `{row['validate']}` refuses the new content: {errors or output}")
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
@@ -108,14 +108,14 @@ def make_file(module: AnsibleModule, row: dict[str, Any], path: Path) -> list[di
     if before == row["content"].encode():
         return keep_attributes(module, row, path)
     if path.is_dir() and not path.is_symlink():
-        module.fail_json(msg=f"{path} is a folder, and a file is to be there")
+        module.fail_json(msg=f"{path} is a folder; expected a file")
     if not module.check_mode:
         write(module, row, path)
     return [difference(path, (before or b"").decode(errors="replace"), row["content"])]
 
 
 def make_directory(module: AnsibleModule, row: dict[str, Any], path: Path) -> list[dict[str, str]]:
-    """Make the folder, and those above it."""
+    """Create the folder and its parents."""
     if path.is_dir():
         return keep_attributes(module, row, path)
     if not module.check_mode:
@@ -125,12 +125,12 @@ def make_directory(module: AnsibleModule, row: dict[str, Any], path: Path) -> li
 
 
 def make_link(module: AnsibleModule, row: dict[str, Any], path: Path) -> list[dict[str, str]]:
-    """Make the link, or turn it to where it is to lead."""
+    """Create the link, or change its target."""
     before = str(path.readlink()) if path.is_symlink() else ""
     if before == row["src"]:
         return []
     if not before and path.exists():
-        module.fail_json(msg=f"{path} is there and is not a link")
+        module.fail_json(msg=f"{path} exists and is not a link")
     if not module.check_mode:
         with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
             new = Path(folder, path.name)
@@ -143,7 +143,7 @@ MAKERS = {"file": make_file, "directory": make_directory, "link": make_link}
 
 
 def main() -> None:
-    """Bring about one row after the other."""
+    """Apply the rows in order."""
     # Folders above a row's are made as well, and root's umask may hide them from those who need them.
     os.umask(0o022)
     options = {"rows": {"type": "list", "elements": "dict", "options": ROW, "required_if": NEEDS, "required": True}}

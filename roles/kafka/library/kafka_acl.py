@@ -1,30 +1,30 @@
 #!/usr/bin/python
-"""Ansible module: keep the access rules of principals."""
+"""Ansible module: manage the ACLs of principals."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kafka_acl
-short_description: Keep the access rules of principals
+short_description: Manage the ACLs of principals
 description:
-  - Makes the missing rules (allow, from any host) and removes all others of the principals that are listed.
-  - Rules of other principals are left alone.
+  - Creates the missing ACLs (allow, from any host) and deletes all others of the listed principals.
+  - ACLs of other principals are not changed.
 options:
   bootstrap: {description: Address of the broker's listener for certificates, type: str, required: true}
   certificate: {description: The administrator's key and certificate, type: path, required: true}
   ca: {description: The authority that signed the broker's certificate, type: path, required: true}
   timeout: {description: Seconds that a connection or an answer may take, type: int, default: 10}
   acls:
-    description: The rules
+    description: The ACLs
     type: list
     elements: dict
     required: true
     suboptions:
-      principal: {description: Such as User:producer, type: str, required: true}
+      principal: {description: "Principal, such as User:producer", type: str, required: true}
       resource: {description: Kind of the resource, type: str, required: true, choices: [topic, group, cluster, transactional_id]}
-      name: {description: Its name, type: str, default: kafka-cluster}
-      pattern: {description: Whether name is the whole name or its beginning, type: str, choices: [literal, prefixed], default: literal}
-      operations: {description: Such as read and describe, type: list, elements: str, required: true}
+      name: {description: Name of the resource, type: str, default: kafka-cluster}
+      pattern: {description: "Match the name exactly (literal) or as a prefix", type: str, choices: [literal, prefixed], default: literal}
+      operations: {description: "Operations, such as read and describe", type: list, elements: str, required: true}
 author: Quartet
 """
 
@@ -39,7 +39,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-diff: {description: "The rules of the listed principals before and after, one per line", type: dict, returned: success}
+diff: {description: "The ACLs of the listed principals before and after, one per line", type: dict, returned: success}
 """
 
 from ansible.module_utils.basic import AnsibleModule

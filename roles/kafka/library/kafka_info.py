@@ -1,26 +1,26 @@
 #!/usr/bin/python
-"""Ansible module: ask Kafka whether it does its work."""
+"""Ansible module: check the health of Kafka."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kafka_info
-short_description: Ask Kafka whether it does its work
+short_description: Check the health of Kafka
 description:
-  - Reads the state of the quorum, the brokers and the topics, and lists what is wrong with them as C(problems). Changes nothing.
+  - Reads the state of the quorum, the brokers and the topics, and reports what is wrong with them as C(problems). Changes nothing.
 options:
   bootstrap: {description: Address of the broker's listener for certificates, type: str, required: true}
   certificate: {description: The administrator's key and certificate, type: path, required: true}
   ca: {description: The authority that signed the broker's certificate, type: path, required: true}
   timeout: {description: Seconds that a connection or an answer may take, type: int, default: 10}
-  nodes: {description: Ids of the nodes that must be there, type: list, elements: int, required: true}
-  cluster: {description: Id that the cluster must have, type: str, default: ''}
-  topics: {description: Names of the topics that must be there, type: list, elements: str, default: []}
+  nodes: {description: Ids of the nodes that must be registered, type: list, elements: int, required: true}
+  cluster: {description: "Expected id of the cluster; empty: not checked", type: str, default: ''}
+  topics: {description: Names of the topics that must exist, type: list, elements: str, default: []}
 author: Quartet
 """
 
 EXAMPLES = r"""
-- name: Ask Kafka whether it does its work
+- name: Check the health of Kafka
   kafka_info:
     bootstrap: kafka.example.org:9092
     certificate: /etc/quartet/pki/kafka-admin.pem
@@ -32,10 +32,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-problems: {description: What is wrong; empty where nothing is, type: list, returned: always, elements: str}
+problems: {description: Problems found; empty if there are none, type: list, returned: always, elements: str}
 cluster: {description: Id of the cluster, type: str, returned: always}
-leader: {description: "Id of the node that leads the quorum; -1: none", type: int, returned: always}
-topics: {description: The number of partitions of each topic by its name, type: dict, returned: always}
+leader: {description: "Id of the leader of the quorum; -1 if there is none", type: int, returned: always}
+topics: {description: Number of partitions by topic, type: dict, returned: always}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -43,7 +43,7 @@ from ansible.module_utils.kafka_admin import CONNECTION, administrator
 
 
 def main() -> None:
-    """Ask and judge."""
+    """Query Kafka and report problems."""
     module = AnsibleModule(
         {
             **CONNECTION,

@@ -1,13 +1,13 @@
 #!/usr/bin/python
-"""Ansible module: make topics and keep their settings."""
+"""Ansible module: create topics and manage their settings."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kafka_topic
-short_description: Make topics and keep their settings
+short_description: Create topics and manage their settings
 description:
-  - Makes the topics that are missing and sets the settings that differ. A setting that is not listed returns to the broker's default.
+  - Creates missing topics and changes settings that differ. A setting that is not listed is reset to the broker's default.
   - The number of partitions of an existing topic is never changed, because keys would move to other partitions; a difference is an error.
 options:
   bootstrap: {description: Address of the broker's listener for certificates, type: str, required: true}
@@ -27,7 +27,7 @@ author: Quartet
 """
 
 EXAMPLES = r"""
-- name: Make a topic of four partitions
+- name: Create a topic with four partitions
   kafka_topic:
     bootstrap: kafka.example.org:9092
     certificate: /etc/quartet/pki/kafka-admin.pem
@@ -39,9 +39,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-created: {description: Names of the topics that were missing, type: list, returned: success, elements: str}
-altered: {description: Names of the topics whose settings differed, type: list, returned: success, elements: str}
-diff: {description: The settings of the topics before and after by topic and name, type: dict, returned: success}
+created: {description: Names of the topics that were created, type: list, returned: success, elements: str}
+altered: {description: Names of the topics whose settings were changed, type: list, returned: success, elements: str}
+diff: {description: "Settings of the topics before and after, by topic and name", type: dict, returned: success}
 """
 
 from typing import Any
@@ -57,7 +57,7 @@ TOPIC = {
 
 
 def as_text(value: Any) -> str:
-    """Print a setting as Kafka does."""
+    """Return a setting in the notation of Kafka."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

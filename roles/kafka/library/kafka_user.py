@@ -1,14 +1,14 @@
 #!/usr/bin/python
-"""Ansible module: keep the users that log in by SCRAM-SHA-512."""
+"""Ansible module: manage the users that log in by SCRAM-SHA-512."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kafka_user
-short_description: Keep the users that log in by SCRAM-SHA-512
+short_description: Manage the users that log in by SCRAM-SHA-512
 description:
-  - Makes missing users, and sets the password of those who cannot log in with it.
-  - Kafka tells nobody a stored password, so the module tries each. Users that are not listed are left alone.
+  - Creates missing users, and sets the password of those that cannot log in with it.
+  - Kafka does not reveal stored passwords, so the module tries to log in with each. Users that are not listed are not changed.
 options:
   bootstrap: {description: Address of the broker's listener for certificates, type: str, required: true}
   certificate: {description: The administrator's key and certificate, type: path, required: true}
@@ -22,13 +22,13 @@ options:
     required: true
     suboptions:
       name: {description: Name, type: str, required: true}
-      password: {description: Password; required where the user shall be present, type: str}
+      password: {description: Password; required if the state is present, type: str}
       state: {description: Whether the user may log in, type: str, choices: [present, absent], default: present}
 author: Quartet
 """
 
 EXAMPLES = r"""
-- name: Keep the password of the producer, and remove a former user
+- name: Set the password of the producer, and remove a former user
   kafka_user:
     bootstrap: kafka.example.org:9092
     certificate: /etc/quartet/pki/kafka-admin.pem
@@ -41,7 +41,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-altered: {description: Names of the users who were made or removed or got another password, type: list, returned: success, elements: str}
+altered: {description: "Users that were created, removed or given another password", type: list, returned: success, elements: str}
 """
 
 import logging
@@ -61,7 +61,7 @@ USER = {
 
 
 class Refusals(logging.Handler):
-    """Notices that the broker refused a password: kafka-python then tries again until a timeout, and only logs the cause."""
+    """Detects that the broker refused a password: kafka-python retries until a timeout, and only logs the cause."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +73,11 @@ class Refusals(logging.Handler):
 
 
 def can_log_in(parameters: dict[str, Any], name: str, password: str) -> bool:
-    """Try the password; raise what is not a refusal of it."""
+    """Return whether the user can log in with the password.
+
+    Raises:
+        KafkaError: any failure other than a refused password.
+    """
     from kafka import KafkaAdminClient  # noqa: PLC0415  (administrator() reports its absence)
     from kafka.errors import KafkaError  # noqa: PLC0415
 

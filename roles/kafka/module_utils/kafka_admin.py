@@ -1,4 +1,4 @@
-"""What the Kafka modules share: the connection as administrator, by a certificate."""
+"""Shared by the Kafka modules: the connection as administrator, by client certificate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ try:
 except ImportError:
     IMPORT_ERROR = traceback.format_exc()
 
-# Its connections are reported by the exception that reaches the module; nothing else may reach stderr.
+# Connection errors reach the module as exceptions; nothing else may be written to stderr.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
 
 CONNECTION: dict[str, dict[str, Any]] = {

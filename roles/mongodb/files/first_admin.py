@@ -1,8 +1,8 @@
-"""Makes the user admin, on a server without access control that listens on loopback alone and ends with this script.
+"""Creates the user admin on a temporary server without access control, which listens only on loopback and is stopped at the end.
 
-first_admin.py PORT CA_FILE -- SERVER ARGUMENT...        the password comes on standard input
+first_admin.py PORT CA_FILE -- SERVER ARGUMENT...        the password is read from standard input
 
-A second call sets the password again, so an interrupted run is simply repeated.
+If the user exists, its password is set again, so an interrupted run can be repeated.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pymongo import errors
 
 
 def main() -> None:
-    """Start the server, make the user, stop the server."""
+    """Start the server, create the user, stop the server."""
     port, ca_file, command = int(sys.argv[1]), sys.argv[2], sys.argv[4:]
     password = sys.stdin.readline().strip()
     if not password:

@@ -1,13 +1,13 @@
-"""Looks whether this member of the replica set can be trusted with writes. Leaves nothing behind but a note in the oplog."""
+"""Checks that this member of the replica set accepts durable writes. Leaves nothing behind but a note in the oplog."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mongodb_health
-short_description: Look whether a MongoDB server is healthy
+short_description: Check that a MongoDB server is healthy
 description:
-  - Looks at the state of the replica set and its members, at a write that a majority has in its journal, at the feature compatibility
-    version and at TLS, and lists what is wrong. It is tried again for as long as a member is on its way.
+  - Checks the state of the replica set and its members, a write to the journals of a majority, the feature compatibility version and
+    TLS, and reports what is wrong. Repeats the checks until nothing is wrong or the timeout has passed.
 options:
   host: {type: str, required: true, description: Address}
   port: {type: int, required: true, description: Port}
@@ -19,7 +19,7 @@ author: Quartet
 """
 
 EXAMPLES = r"""
-- name: Look whether the server is healthy
+- name: Check that the server is healthy
   mongodb_health:
     host: 192.0.2.1
     port: 27017
@@ -31,7 +31,7 @@ EXAMPLES = r"""
 RETURN = r"""
 version: {description: Version of the server, type: str, returned: always}
 state: {description: State of this member, type: str, returned: always}
-startup_warnings: {description: What the server itself complains about since its start, type: list, returned: always, elements: str}
+startup_warnings: {description: Warnings that the server logged at its start, type: list, returned: always, elements: str}
 """
 
 import json
@@ -42,18 +42,18 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.mongodb_admin import CONNECTION, administrator
 
-with suppress(ImportError):  # administrator() says so
+with suppress(ImportError):  # administrator() reports it
     from pymongo import errors
 
-WELL = ("PRIMARY", "SECONDARY", "ARBITER")
+HEALTHY_STATES = ("PRIMARY", "SECONDARY", "ARBITER")
 
 
 def replica_set(admin: Any, name: str) -> tuple[str, list[str]]:
-    """Return the state of this member, and what is wrong with the replica set."""
+    """Return the state of this member, and the problems of the replica set."""
     status = admin.command("replSetGetStatus")
     members = {member["name"]: member["stateStr"] for member in status["members"]}
     own = next(member["stateStr"] for member in status["members"] if member.get("self"))
-    problems = [f"member {member} is {state}" for member, state in members.items() if state not in WELL]
+    problems = [f"member {member} is {state}" for member, state in members.items() if state not in HEALTHY_STATES]
     if status["set"] != name:
         problems.append(f"the replica set is called {status['set']}, not {name}")
     if "PRIMARY" not in members.values():
@@ -62,7 +62,7 @@ def replica_set(admin: Any, name: str) -> tuple[str, list[str]]:
 
 
 def durability(admin: Any, own: str) -> list[str]:
-    """Return why an acknowledged write could be lost. Only a primary can try; the note stays in the oplog alone."""
+    """Return why an acknowledged write could be lost. Only a primary can test a write; the note is stored only in the oplog."""
     problems = []
     if admin.command("replSetGetConfig")["config"].get("writeConcernMajorityJournalDefault") is False:
         problems.append("writeConcernMajorityJournalDefault is off: a majority acknowledges writes that are not in its journals")
@@ -75,7 +75,7 @@ def durability(admin: Any, own: str) -> list[str]:
 
 
 def settings(admin: Any, version: str) -> list[str]:
-    """Return what is wrong with the server's version of its data and with its encryption."""
+    """Return the problems of the feature compatibility version and of TLS."""
     found = admin.command("getParameter", 1, featureCompatibilityVersion=1, tlsMode=1)
     problems = []
     if found["tlsMode"] != "requireTLS":
@@ -85,14 +85,14 @@ def settings(admin: Any, version: str) -> list[str]:
         problems.append(f"a change of the feature compatibility version to {compatibility['targetVersion']} was interrupted: run it again")
     elif compatibility["version"] != ".".join(version.split(".")[:2]):
         problems.append(
-            f"the feature compatibility version is {compatibility['version']} under server {version}: once you will not go back, run "
+            f"the feature compatibility version is {compatibility['version']} under server {version}: once no downgrade is needed, run "
             f"setFeatureCompatibilityVersion {'.'.join(version.split('.')[:2])}"
         )
     return problems
 
 
 def main() -> None:
-    """Ask until nothing is wrong or the time is up."""
+    """Repeat the checks until nothing is wrong or the timeout has passed."""
     module = AnsibleModule(argument_spec=dict(CONNECTION, replica_set={"type": "str", "required": True}), supports_check_mode=True)
     admin = administrator(module).admin
     end = time.monotonic() + module.params["timeout"]

@@ -1,18 +1,18 @@
-"""Brings collections, indexes, roles and users to what is wanted, over one connection, and changes nothing that is right already."""
+"""Creates and updates collections, indexes, roles and users over one connection; changes only what differs."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mongodb_layout
-short_description: Lay out collections, roles and users of a database server
+short_description: Create collections, roles and users of a MongoDB server
 description:
-  - Compares what is there with what is wanted, over one connection, and changes only what differs. Nothing is ever dropped.
+  - Compares the existing objects with the given ones, over one connection, and changes only what differs. Never drops anything.
 options:
   host: {type: str, required: true, description: Address}
   port: {type: int, required: true, description: Port}
   ca_file: {type: path, required: true, description: Authority that signed the server's certificate}
   admin_password: {type: str, required: true, description: Password of the user admin}
-  replica_set: {type: str, required: true, description: Replica set to initiate where there is none}
+  replica_set: {type: str, required: true, description: Name of the replica set; initiated if there is none}
   member: {type: str, required: true, description: Address of this member in the replica set}
   collections: {type: list, elements: dict, default: [], description: 'database, name, validator, indexes (name, keys, unique)'}
   roles: {type: list, elements: dict, default: [], description: 'name, privileges (database, collection, actions)'}
@@ -30,7 +30,7 @@ author: Quartet
 """
 
 EXAMPLES = r"""
-- name: Lay out the databases
+- name: Create collections, roles and users
   mongodb_layout:
     host: 192.0.2.1
     port: 27017
@@ -49,7 +49,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-changes: {description: What was changed, or would be, type: list, returned: always, elements: str}
+changes: {description: "Objects that were changed, or would be in check mode", type: list, returned: always, elements: str}
 """
 
 import time
@@ -59,7 +59,7 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.mongodb_admin import CONNECTION, administrator, connect
 
-with suppress(ImportError):  # administrator() says so
+with suppress(ImportError):  # administrator() reports it
     from pymongo import errors
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ NOT_YET_INITIALIZED = 94
 
 
 class Layout:
-    """One server, what it shall be, and what was changed for that."""
+    """The wanted state of one server, and the changes made to reach it."""
 
     def __init__(self, module: AnsibleModule, client: MongoClient[dict[str, Any]]) -> None:
         self.module = module
@@ -86,13 +86,13 @@ class Layout:
         self.changes: list[str] = []
 
     def change(self, text: str, act: Callable[[], object]) -> None:
-        """Note a change, and make it unless this is check mode."""
+        """Record a change, and apply it unless in check mode."""
         self.changes.append(text)
         if not self.module.check_mode:
             act()
 
     def replica_set(self, name: str, member: str) -> None:
-        """Initiate the replica set of one member."""
+        """Initiate the replica set with one member if there is none."""
         try:
             self.client.admin.command("replSetGetStatus")
         except errors.OperationFailure as error:
@@ -103,7 +103,7 @@ class Layout:
             self.wait_for_primary()
 
     def wait_for_primary(self) -> None:
-        """Wait until writes are taken."""
+        """Wait until the member accepts writes."""
         for _ in range(60):
             if self.module.check_mode or self.client.admin.command("hello").get("isWritablePrimary"):
                 return
@@ -111,7 +111,7 @@ class Layout:
         self.module.fail_json(msg="the replica set has no primary after 30 s")
 
     def collection(self, wanted: dict[str, Any]) -> None:
-        """Make a collection with its validator and indexes."""
+        """Create or update a collection with its validator and indexes."""
         database = self.client[wanted["database"]]
         name = "{}.{}".format(wanted["database"], wanted["name"])
         options: dict[str, Any] = {}
@@ -127,7 +127,7 @@ class Layout:
             self.index(database[wanted["name"]], index, have.get(index["name"]))
 
     def index(self, collection: Collection[dict[str, Any]], wanted: dict[str, Any], there: Mapping[str, Any] | None) -> None:
-        """Make an index; refuse one of its name that is another."""
+        """Create an index; fail if another one has its name."""
         keys = list(wanted["keys"].items())
         unique = bool(wanted.get("unique", False))
         if there is None:
@@ -138,11 +138,11 @@ class Layout:
         elif list(there["key"].items()) != keys or bool(there.get("unique", False)) != unique:
             self.module.fail_json(
                 msg=f"index {wanted['name']} of {collection.full_name} is {dict(there)}, wanted {wanted}: "
-                "drop it by hand or rename the wanted one"
+                "drop it manually or rename the wanted one"
             )
 
     def role(self, wanted: dict[str, Any]) -> None:
-        """Make a role with exactly these privileges."""
+        """Create or update a role with exactly these privileges."""
         privileges = [
             {"resource": {"db": item["database"], "collection": item.get("collection", "")}, "actions": sorted(item["actions"])}
             for item in wanted["privileges"]
@@ -160,7 +160,7 @@ class Layout:
             )
 
     def user(self, wanted: dict[str, Any], log_in: Callable[[str, str], bool]) -> None:
-        """Make a user with exactly these roles and this password."""
+        """Create or update a user with exactly these roles and this password."""
         roles = [{"role": role, "db": "admin"} for role in sorted(wanted["roles"])]
         found = self.client.admin.command("usersInfo", {"user": wanted["name"], "db": "admin"})["users"]
         if not found:

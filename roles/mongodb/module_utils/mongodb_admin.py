@@ -1,4 +1,4 @@
-"""What the modules of MongoDB share: a connection to this very server as the user admin."""
+"""Shared by the MongoDB modules: a direct connection to the server as the user admin."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONNECTION: dict[str, dict[str, Any]] = {
 
 
 def connect(params: dict[str, Any], user: str, password: str) -> pymongo.MongoClient[dict[str, Any]]:
-    """Return a client that connects on its first call."""
+    """Return a client, which connects on its first call."""
     return pymongo.MongoClient(
         params["host"],
         params["port"],
@@ -46,7 +46,7 @@ def connect(params: dict[str, Any], user: str, password: str) -> pymongo.MongoCl
 
 
 def administrator(module: AnsibleModule) -> pymongo.MongoClient[dict[str, Any]]:
-    """Return a client that has logged in as admin; end the module with the cause where none can within `timeout` seconds."""
+    """Return a client that is logged in as admin; fail the module with the cause if that does not succeed within `timeout` seconds."""
     if IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("pymongo"), exception=IMPORT_ERROR)
     params = module.params
