@@ -1,4 +1,4 @@
-"""Run a measure by its name, with its own options (`--keep` keeps what it found); without a name, list them."""
+"""Run a benchmark by its name, with its own options (`--keep` stores the results); without a name, list them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 from benchmarks import results
 
-#: In the order in which a reader asks; blank_machine takes the lab down and is only run by its name.
+#: In the order of the list; blank_machine removes the lab and is only run by its name.
 MEASURES: Final = (
     "second_run",
     "latency",
@@ -25,19 +25,19 @@ MEASURES: Final = (
 )
 
 
-def main(words: Sequence[str]) -> int:
-    """Run the measure that is named, with its own options, and say whether every goal is met."""
-    keep = "--keep" in words
-    words = [word for word in words if word != "--keep"]
-    if not words or words[0] not in MEASURES:
+def main(arguments: Sequence[str]) -> int:
+    """Run the named benchmark with its own options; return 0 if every goal is met."""
+    keep = "--keep" in arguments
+    arguments = [word for word in arguments if word != "--keep"]
+    if not arguments or arguments[0] not in MEASURES:
         print("python -m benchmarks [--keep] MEASURE [--help]\n")
         for name in MEASURES:
             print(f"  {name:14}{(importlib.import_module(f'benchmarks.{name}').__doc__ or '').splitlines()[0]}")
-        return 0 if not words else 2
-    # so that what rests is started again, and what was made goes, also where a time limit ends this process
+        return 0 if not arguments else 2
+    # so that stopped units are started again and created objects are removed, also if a time limit ends this process
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    measure = importlib.import_module(f"benchmarks.{words[0]}")
-    rows: list[results.Row] = measure.measure(words[1:])
+    measure = importlib.import_module(f"benchmarks.{arguments[0]}")
+    rows: list[results.Row] = measure.measure(arguments[1:])
     results.show(rows)
     if keep:
         results.keep(rows, _server() if getattr(measure, "NEEDS_THE_LAB", True) else "no server")
@@ -46,7 +46,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _server() -> str:
-    from benchmarks import lab  # noqa: PLC0415 (a measure without the lab does without what the lab needs)
+    from benchmarks import lab  # noqa: PLC0415 (a benchmark without the lab does not need its dependencies)
 
     return lab.database_server()
 

@@ -10,12 +10,12 @@ from benchmarks import lab
 from benchmarks.results import Goal, Row
 
 
-def measure(words: Sequence[str]) -> list[Row]:
+def measure(arguments: Sequence[str]) -> list[Row]:
     """Time `make lab` after `make lab-down`; the clock ends at the time that the batch wrote into its first documents."""
     parser = argparse.ArgumentParser(prog="blank_machine", description=__doc__)
-    parser.add_argument("--remove-the-lab", action="store_true", required=True, help="say that everything in the lab may go")
+    parser.add_argument("--remove-the-lab", action="store_true", required=True, help="confirm that the lab and all its data may be removed")
     parser.add_argument("--rounds", type=int, default=1)
-    options = parser.parse_args(words)
+    options = parser.parse_args(arguments)
     counted: list[float] = []
     verified: list[float] = []
     for _ in range(options.rounds):

@@ -1,4 +1,4 @@
-"""The classifier on a GPU, bytes in and labels out, against the raw forward pass on the same card, and its predictions against the CPU's."""
+"""The classifier on a GPU, bytes in and labels out, against the raw forward pass on the same GPU, and its predictions against the CPU's."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 NEEDS_THE_LAB = False
 
 
-def measure(words: Sequence[str]) -> list[Row]:
+def measure(arguments: Sequence[str]) -> list[Row]:
     """Measure with the Python of an environment that has torch and, for the predictions, with CIFAR-10's test images."""
     parser = argparse.ArgumentParser(prog="cuda", description=__doc__)
     parser.add_argument("--model", default=ROOT / "vm_apps/models/resnet18_cifar10.safetensors", type=Path)
     parser.add_argument("--cifar10", type=Path, help="folder or archive of its binary version; without it no predictions are compared")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=65_536, help="of a round")
-    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: to try this measure where there is no GPU")
-    options = parser.parse_args(words)
+    parser.add_argument("--images", type=int, default=65_536, help="images per round")
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: try this benchmark without a GPU")
+    options = parser.parse_args(arguments)
     try:
         import torch  # noqa: PLC0415 (not among the tools of the controller)
         from quartet.inference.classifier import Classifier  # noqa: PLC0415
@@ -45,7 +45,7 @@ def measure(words: Sequence[str]) -> list[Row]:
 
 
 def throughput(ours: Classifier, size: int, rounds: int, images: int, where: str) -> Row:
-    """In each round: the classifier from bytes to labels, the network launched as usual, and as a CUDA graph, on a batch that is there."""
+    """Time in each round: the classifier from bytes to labels; the bare network on a resident batch, launched or as a CUDA graph."""
     random = np.random.default_rng(1)
     batches = [[random.bytes(3072) for _ in range(size)] for _ in range(8)]
     count = max(2, images // size)
@@ -63,7 +63,7 @@ def throughput(ours: Classifier, size: int, rounds: int, images: int, where: str
 
 
 def alone(ours: Classifier, rounds: int, where: str) -> Row:
-    """Time an image that comes alone, from its bytes to its label, against the network launched on one that is there."""
+    """Time a single image from bytes to label, against the bare network on a resident one."""
     image = np.random.default_rng(1).bytes(3072)
     raw = raw_pass(ours, 1)
     sides: dict[str, list[float]] = {"median ms": [], "p95 ms": [], "raw, launched, ms": []}
@@ -77,7 +77,7 @@ def alone(ours: Classifier, rounds: int, where: str) -> Row:
         sides["median ms"].append(1000 * cuts[9])
         sides["p95 ms"].append(1000 * cuts[18])
         sides["raw, launched, ms"].append(1000 * raw(200) / 200)
-    what = "time of one image alone, bytes in and label out, against the raw forward pass of one"
+    what = "time of a single image, bytes in and label out, against the raw forward pass of one"
     return Row("cuda", what, Goal("<=", 1), ratios(sides["median ms"], sides["raw, launched, ms"]), sides, where)
 
 
@@ -115,7 +115,7 @@ def predictions(model: Path, cifar10: Path, device: str, where: str) -> list[Row
 
 
 def raw_pass(ours: Classifier, size: int, *, graph: bool = False) -> Callable[[int], float]:
-    """Return what runs the network on a batch that is there, so many times, and returns the seconds: no bytes, no softmax, no labels."""
+    """Return a function that runs the network `count` times on a resident batch and returns the seconds: no bytes, softmax or labels."""
     import torch  # noqa: PLC0415
 
     net, cuda = ours._net, ours.device == "cuda"

@@ -15,15 +15,15 @@ _PORT = 9291
 _UNIT = "quartet-db-consumer@bench"
 
 
-def measure(words: Sequence[str]) -> list[Row]:
+def measure(arguments: Sequence[str]) -> list[Row]:
     """Fill a topic once; in each round the unit stores all of it in an empty collection, then the loop does."""
     parser = argparse.ArgumentParser(prog="db_consumer", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=20_000, help="in the topic")
-    options = parser.parse_args(words)
+    parser.add_argument("--images", type=int, default=20_000, help="images in the topic")
+    options = parser.parse_args(arguments)
     unit: list[float] = []
     raw: list[float] = []
-    with lab.resting(vm2=lab.COUNTING, vm4="quartet-inference"), scratch.topic() as topic, scratch.database() as database:
+    with lab.units_stopped(vm2=lab.COUNTING, vm4="quartet-inference"), scratch.topic() as topic, scratch.database() as database:
         settings = lab.settings_of("vm2", "/etc/quartet/db_consumer/images.json")
         settings["topics"]["images"] = topic
         settings["collections"]["image_database"] = database
@@ -31,15 +31,15 @@ def measure(words: Sequence[str]) -> list[Row]:
         settings |= {"group_instance_id": "bench", "metrics_port": _PORT}
         lab.send(options.images, topics=settings["topics"])
         for _ in range(options.rounds):
-            scratch.renew_database()
+            scratch.recreate_database()
             with _consumer({**settings, "group": f"bench-{lab.new_run()}"}):
                 samples = lab.watch("vm2", _PORT, "quartet_documents_stored_total", options.images)
             unit.append(lab.rate_in_the_middle(samples, options.images))
-            scratch.renew_database()
+            scratch.recreate_database()
             given = {"settings": {**settings, "group": "bench"}, "count": options.images}
             raw.append(float(lab.python("vm2", "db_consumer", "raw_db_consumer.py", given=given)))
     sides = {"unit images/s": unit, "loop images/s": raw}
-    note = f"{options.images} images a round, insert_many of {settings['batch_size']}, majority and journal, TLS, validator and index"
+    note = f"{options.images} images per round, insert_many of {settings['batch_size']}, majority and journal, TLS, validator and index"
     return [Row("db_consumer", "DB consumer against PyMongo's insert_many", Goal(">=", 0.90), ratios(unit, raw), sides, note)]
 
 

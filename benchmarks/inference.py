@@ -12,15 +12,15 @@ _PORT = 9221
 _BATCH = 128
 
 
-def measure(words: Sequence[str]) -> list[Row]:
-    """In each round: fill the topic, let the unit empty it, stop it, run the raw pass. Everything else that computes rests."""
+def measure(arguments: Sequence[str]) -> list[Row]:
+    """In each round: fill the topic, let the unit process it, stop the unit, run the raw pass. Other computing units are stopped."""
     parser = argparse.ArgumentParser(prog="inference", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=5000, help="of a round")
-    options = parser.parse_args(words)
+    parser.add_argument("--images", type=int, default=5000, help="images per round")
+    options = parser.parse_args(arguments)
     unit: list[float] = []
     raw: list[float] = []
-    with lab.resting(vm2=lab.COUNTING, vm4="quartet-inference"):
+    with lab.units_stopped(vm2=lab.COUNTING, vm4="quartet-inference"):
         for _ in range(options.rounds):
             lab.send(options.images)
             lab.on("vm4", "systemctl start quartet-inference")
@@ -29,5 +29,5 @@ def measure(words: Sequence[str]) -> list[Row]:
             unit.append(lab.rate_in_the_middle(samples, options.images))
             raw.append(float(lab.python("vm4", "inference", "raw_inference.py", max(1, options.images // _BATCH))))
     sides = {"unit images/s": unit, "raw images/s": raw}
-    note = f"{options.images} images a round; Kafka and TLS run on the same cores"
+    note = f"{options.images} images per round; Kafka and TLS run on the same cores"
     return [Row("inference", "inference unit against the raw forward pass", Goal(">=", 0.95), ratios(unit, raw), sides, note)]

@@ -1,4 +1,4 @@
-"""The running four-VM lab as the measures use it: commands on its VMs and of the project, units that rest meanwhile, metrics."""
+"""Access to the running four-VM lab for benchmarks: commands on its VMs and of the project, stopping units, metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.phases import on_machine, run
 SPARK: Final = "quartet-spark-batch.timer quartet-spark-stream"
 #: Units of vm2 that compute whenever inferences arrive
 COUNTING: Final = f"{SPARK} quartet-db-consumer@images quartet-db-consumer@inferences"
-#: Producers of the measures, apart from those of an inventory
+#: Ids of the producers of benchmarks, distinct from those of an inventory
 _FIRST_ID: Final = 9001
 _FIRST_PORT: Final = 9391
 
@@ -32,15 +32,15 @@ def on(machine: str, script: str, *, seconds: float = 300) -> str:
 
 
 def python(
-    machine: str, environment: str, script: str, *words: object, given: Mapping[str, Any] | None = None, seconds: float = 300
+    machine: str, environment: str, script: str, *arguments: object, given: Mapping[str, Any] | None = None, seconds: float = 300
 ) -> str:
-    """Run a script of benchmarks/on_vm as root with the Python of an app's environment ('': the VM's); return what it printed.
+    """Run a script of benchmarks/on_vm as root with the Python of an app's environment ('': the system Python); return what it printed.
 
-    `given` is JSON on its standard input, so a password in it is on no command line.
+    `given` is passed as JSON on standard input, so that passwords never appear on a command line.
     """
     source = (ROOT / "benchmarks/on_vm" / script).read_text()
     interpreter = f"/opt/quartet/{environment}/current/bin/python" if environment else "/usr/bin/python3"
-    command = f"timeout {seconds:.0f} {interpreter} /dev/fd/3 {' '.join(shlex.quote(str(word)) for word in words)}"
+    command = f"timeout {seconds:.0f} {interpreter} /dev/fd/3 {' '.join(shlex.quote(str(word)) for word in arguments)}"
     return on(machine, f"{command} << 'GIVEN' 3<< 'SCRIPT'\n{json.dumps(given)}\nGIVEN\n{source}\nSCRIPT\n", seconds=seconds + 10)
 
 
@@ -59,7 +59,7 @@ def project(*command: str, seconds: float = 900, **environment: str) -> tuple[fl
 
 
 @contextmanager
-def resting(**units: str) -> Iterator[None]:
+def units_stopped(**units: str) -> Iterator[None]:
     """Stop units that would compete for the cores, as `vm2="a b", vm4="c"`, and start them again whatever happens."""
     try:
         for machine, names in units.items():
@@ -77,15 +77,15 @@ def settings_of(machine: str, path: str) -> dict[str, Any]:
 
 
 def new_run() -> str:
-    """Return a name that no run had."""
+    """Return a new, unique name for a run."""
     return f"bench{time.time_ns() // 10**6}"
 
 
 def wait_until(done: Callable[[], bool], seconds: float, every: float = 0.5) -> None:
-    """Ask again and again until it is so.
+    """Poll until `done` returns True.
 
     Raises:
-        SystemExit: it was not within the time.
+        SystemExit: the time has passed.
     """
     end = time.monotonic() + seconds
     while not done():
@@ -109,10 +109,10 @@ def total(machine: str, port: int, name: str) -> float:
 
 @contextmanager
 def producers(number: int, run: str = "", **settings: Any) -> Iterator[list[str]]:
-    """Run producers beside the lab's: units of the same template, with the settings of the first one but for these.
+    """Run producers beside the lab's: units of the same template, with the settings of the first one changed by `settings`.
 
-    Their settings go again. Their ledgers stay, because their images do: `make verify` counts them like any other's; unless they sent
-    to a topic of the measures' own.
+    Their settings files are removed at the end. Their ledgers stay, because `make verify` counts their images like any other's, unless
+    they sent to a scratch topic.
     """
     run = run or new_run()
     ids = range(_FIRST_ID, _FIRST_ID + number)
@@ -156,16 +156,16 @@ def journal(machine: str, unit: str, run: str) -> list[tuple[float, str]]:
 
 
 def send(images: int, **settings: Any) -> str:
-    """Send so many images of a new run by one producer at full speed, wait until Kafka has them, and return the run's name."""
+    """Send images of a new run by one producer at full speed, wait until Kafka has them, and return the run's name."""
     run = new_run()
-    # a small slice is drawn once and then sent again and again, under new ids
+    # a small slice is generated once and then sent repeatedly, under new ids
     with producers(1, run, **{"count": images, "rate": 0.0, "slice": {"index": 0, "of": 100}, **settings}) as units:
         wait_until_finished("vm3", units[0])
     return run
 
 
 def watch(machine: str, port: int, counter: str, goal: float, *, seconds: float = 540) -> list[tuple[float, float]]:
-    """Sample a counter five times a second until it reaches the goal; return (seconds, value)."""
+    """Sample a counter five times per second until it reaches the goal; return (seconds, value)."""
     printed = python(machine, "", "watch_counter.py", port, counter, goal, seconds, seconds=seconds + 30)
     samples = [(float(moment), float(value)) for moment, value in (line.split() for line in printed.splitlines())]
     if not samples or samples[-1][1] < goal * 0.9:
@@ -174,15 +174,15 @@ def watch(machine: str, port: int, counter: str, goal: float, *, seconds: float 
 
 
 def rate_in_the_middle(samples: list[tuple[float, float]], goal: float) -> float:
-    """Return how fast a counter grows between a tenth and nine tenths: without the first connection and the last batch."""
+    """Return the rate of a counter between 10 % and 90 % of the goal, to exclude the first connection and the last batch."""
     inner = [(moment, value) for moment, value in samples if 0.1 * goal <= value <= 0.9 * goal]
     if len(inner) < 5:
-        raise SystemExit(f"only {len(inner)} samples: take more images")
+        raise SystemExit(f"only {len(inner)} samples: use more images")
     return (inner[-1][1] - inner[0][1]) / (inner[-1][0] - inner[0][0])
 
 
 def database_server() -> str:
-    """Return the database's name and version as it says them itself."""
+    """Return the name and version that the database reports."""
     status = on("vm2", "quartet status --config=/etc/quartet/spark_jobs/auditor.json || true")
     said = re.search(r"^database +(\S+) \(([^;)]*)", status, re.MULTILINE)
     return f"{said[1]} {said[2]}" if said else "unknown database"

@@ -1,4 +1,4 @@
-"""Milliseconds from capture to the stored inference, for 1 and for 5 producers of one image a second each."""
+"""Milliseconds from capture to the stored inference, for 1 and for 5 producers of one image per second each."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ _GOALS = {1: 33.0, 5: 100.0}
 _SETTLE_SECONDS = 20
 
 
-def measure(words: Sequence[str]) -> list[Row]:
+def measure(arguments: Sequence[str]) -> list[Row]:
     """Let paced producers send, and read the histogram that the DB consumer of the inferences keeps.
 
     It observes an image when the database has acknowledged its inference, on the clock of the host that all the lab's VMs share. In
-    each round all of it is done twice: with everything running, and without the two jobs that count, which compute on the same cores.
+    each round everything is measured twice: with all units running, and without the two Spark jobs, which compute on the same cores.
     """
     parser = argparse.ArgumentParser(prog="latency", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=40, help="of a round, for each number of producers")
-    options = parser.parse_args(words)
+    parser.add_argument("--seconds", type=int, default=40, help="seconds per round, for each number of producers")
+    options = parser.parse_args(arguments)
     found: dict[tuple[str, int], list[Sequence[float]]] = {(spark, number): [] for spark in ("runs", "rests") for number in _GOALS}
     for _ in range(options.rounds):
         for number in _GOALS:
             found["runs", number].append(_quantiles(number, options.seconds))
-        with lab.resting(vm2=lab.SPARK):
+        with lab.units_stopped(vm2=lab.SPARK):
             for number in _GOALS:
                 found["rests", number].append(_quantiles(number, options.seconds))
-        # the stream's driver takes its time to start, and is not what is measured
+        # the start of the stream's driver is not part of the measurement
         lab.wait_until(lambda: lab.on("vm2", "systemctl is-active quartet-spark-stream || true").strip() == "active", 120)
         time.sleep(_SETTLE_SECONDS)
     return [_row(number, spark, seen, options.seconds) for (spark, number), seen in found.items()]
@@ -47,7 +47,7 @@ def _row(number: int, spark: str, seen: Sequence[Sequence[float]], seconds: int)
         Goal("<", _GOALS[number], " ms"),
         p95,
         {"median ms": medians, "slowest ms (upper edge of its bucket)": worst},
-        f"{number * seconds} images a round, from the first one on",
+        f"{number * seconds} images per round, from the first one on",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a measure returns: rows with a goal, the medians that they are judged by, and the table that docs/performance.md shows."""
+"""Results of benchmarks: rows with a goal, judged by their median, and the table in docs/performance.md."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from typing import Any, Final, Literal
 ROOT: Final = Path(__file__).resolve().parents[1]
 KEPT: Final = ROOT / "docs/performance.json"
 PAGE: Final = ROOT / "docs/performance.md"
-#: Between these the page's table is written
+#: Markers of the table in the page
 BEGIN: Final = "<!-- table: begin -->"
 END: Final = "<!-- table: end -->"
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What the median shall be. `unit` is printed behind the numbers: '' for a ratio."""
+    """The goal for the median. `unit` is printed behind the numbers; '' for a ratio."""
 
     sign: Literal["<=", ">=", "<", "="]
     value: float
     unit: str = ""
 
     def met_by(self, value: float) -> bool:
-        """Say whether a value is good enough."""
+        """Return whether a value meets the goal."""
         return {"<=": value <= self.value, ">=": value >= self.value, "<": value < self.value, "=": value == self.value}[self.sign]
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One judged number: a value a round, and both sides that it was made of, as `{"service images/s": [a value a round]}`."""
+    """A result: one value per round, and the measurements behind it, as `{"service images/s": [one value per round]}`."""
 
     measure: str
     what: str
@@ -58,7 +58,7 @@ class Row:
 
 
 def ratios(ours: Sequence[float], raw: Sequence[float]) -> list[float]:
-    """Return the ratio of each round: its two sides ran one after the other, so what disturbs the machine disturbs both."""
+    """Return the ratio of each round. Its two sides ran one after the other, so a disturbance of the machine affects both."""
     return [one / other for one, other in zip(ours, raw, strict=True)]
 
 
@@ -70,20 +70,20 @@ def number(value: float) -> str:
 
 
 def span(values: Sequence[float]) -> str:
-    """Return the range of the rounds and how many there were."""
+    """Return the range and the number of rounds."""
     rounds = f"{len(values)} round{'s' if len(values) > 1 else ''}"
     return rounds if len(values) == 1 else f"{number(min(values))} to {number(max(values))}, {rounds}"
 
 
 def machine() -> str:
-    """Return what everything ran on: the lab's VMs share the host's cores."""
+    """Return cores, CPU and memory of the host, which the lab's VMs share."""
     model = next((line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "unknown CPU")
     memory = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
     return f"{os.cpu_count()} cores, {model}, {memory / 2**20:.0f} GiB"
 
 
 def show(rows: Iterable[Row]) -> None:
-    """Print rows for people."""
+    """Print rows as text."""
     for row in rows:
         print(f"\n{row.measure}: {row.what}\n  goal {row.goal}   got {row.got}   {'met' if row.met else 'NOT MET'}")
         for name, values in row.sides.items():
@@ -93,7 +93,7 @@ def show(rows: Iterable[Row]) -> None:
 
 
 def keep(rows: Sequence[Row], server: str) -> None:
-    """Put rows into docs/performance.json, in the place of older ones of the same name, and write the page's table anew."""
+    """Store rows in docs/performance.json, replacing older ones of the same name, and update the table of the page."""
     kept: dict[str, dict[str, Any]] = {_name(entry): entry for entry in (json.loads(KEPT.read_text()) if KEPT.exists() else [])}
     for row in rows:
         entry = {
@@ -113,7 +113,7 @@ def keep(rows: Sequence[Row], server: str) -> None:
 
 
 def table(entries: Iterable[Mapping[str, Any]]) -> str:
-    """Return kept rows as a table in Markdown."""
+    """Return the stored rows as a Markdown table."""
     lines = ["| measure | what | goal | got: median (range) | both sides | machine, server, day |", "|---|---|---|---|---|---|"]
     for entry in entries:
         sides = "; ".join(f"{name} {number(median(values))}" for name, values in entry["sides"].items())

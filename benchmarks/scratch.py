@@ -1,4 +1,4 @@
-"""Topics, rights and a database of the measures' own, beside the pipeline's: what is stored there was never sent to it."""
+"""Scratch topics, ACLs and a database for benchmarks, separate from the pipeline's data."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.phases import MACHINES
 
 TOPIC: Final = "bench-images"
 DATABASE: Final = "quartet_bench"
-#: A user of that database alone, with the password that the DB consumer's unit has loaded
+#: A user with access to this database only, with the password of the DB consumer
 USER: Final = "bench"
 
 
 @contextmanager
 def topic() -> Iterator[str]:
-    """Make a topic like `images` that the producer may write and the DB consumer read; remove it, and the consumer groups, at the end."""
+    """Create a topic like `images` that the producer may write and the DB consumer read; remove it and its consumer groups at the end."""
     try:
         lab.python("vm3", "kafka", "scratch_topic.py", "make", TOPIC)
         yield TOPIC
@@ -30,21 +30,21 @@ def topic() -> Iterator[str]:
 
 @contextmanager
 def database() -> Iterator[str]:
-    """Make a database whose collections have the validators and indexes of the pipeline's; remove it at the end."""
+    """Create a database whose collections have the validators and indexes of the pipeline's; drop it at the end."""
     try:
-        renew_database()
+        recreate_database()
         yield DATABASE
     finally:
         _database("drop")
 
 
-def renew_database() -> None:
-    """Empty its collections."""
+def recreate_database() -> None:
+    """Drop the database and create it empty."""
     _database("make")
 
 
 def secrets() -> dict[str, Any]:
-    """Return the passwords that the inventory holds."""
+    """Return the passwords of the lab's inventory."""
     values: dict[str, Any] = yaml.safe_load((ROOT / "inventory/lab/secrets/secrets.yml").read_text())["secrets_values"]
     return values
 

@@ -13,12 +13,12 @@ _RUN = ("ansible-playbook", "-i", "inventory/lab", "site.yml")
 _RECAP = re.compile(r"changed=(\d+)")
 
 
-def measure(words: Sequence[str]) -> list[Row]:
+def measure(arguments: Sequence[str]) -> list[Row]:
     """Time both, one after the other, in each round; before the first, an untimed run makes sure that it is a second one."""
     parser = argparse.ArgumentParser(prog="second_run", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--without-stock", action="store_true", help="leave the run with Ansible's stock settings out")
-    options = parser.parse_args(words)
+    parser.add_argument("--without-stock", action="store_true", help="skip the run with Ansible's stock settings")
+    options = parser.parse_args(arguments)
     lab.project(*_RUN)
     ours: list[float] = []
     stock: list[float] = []

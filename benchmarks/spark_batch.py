@@ -10,14 +10,14 @@ from benchmarks import lab, scratch
 from benchmarks.results import Goal, Row, ratios
 
 
-def measure(words: Sequence[str]) -> list[Row]:
-    """Fill a database of the measure's own, start Spark's driver once, then let the two count in turn."""
+def measure(arguments: Sequence[str]) -> list[Row]:
+    """Fill a scratch database, start Spark's driver once, then let the two count in turn."""
     parser = argparse.ArgumentParser(prog="spark_batch", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=100_000, help="inferences in the collection")
-    options = parser.parse_args(words)
+    options = parser.parse_args(arguments)
     limit = 300 + options.images / 1000 * (1 + options.rounds / 5)
-    with lab.resting(vm2=lab.COUNTING, vm4="quartet-inference"), scratch.database() as database:
+    with lab.units_stopped(vm2=lab.COUNTING, vm4="quartet-inference"), scratch.database() as database:
         settings = lab.settings_of("vm2", "/etc/quartet/spark_jobs/batch.json")
         settings["mongodb"]["user"] = scratch.USER
         given = {"mongodb": settings["mongodb"], "database": database, "count": options.images, "model": settings["model"]}

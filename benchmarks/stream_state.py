@@ -1,4 +1,4 @@
-"""Bits an image that the stream keeps to count each image once: in order, shuffled, with duplicates."""
+"""Bits per image that the stream keeps to count each image once: in order, shuffled, with duplicates."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from benchmarks.results import Goal, Row
 NEEDS_THE_LAB = False
 
 
-def measure(words: Sequence[str]) -> list[Row]:
-    """Feed a run's sequences to the set that the stream's state holds, and weigh what the state store gets, at its largest."""
+def measure(arguments: Sequence[str]) -> list[Row]:
+    """Add a run's sequences to the set in the stream's state, and measure its maximum serialised size."""
     parser = argparse.ArgumentParser(prog="stream_state", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=1_000_000, help="of the run")
-    options = parser.parse_args(words)
+    parser.add_argument("--images", type=int, default=1_000_000, help="images in the run")
+    options = parser.parse_args(arguments)
     images = options.images
     rows = []
     for name, late in (

@@ -1,4 +1,4 @@
-"""The raw PyMongo loop: insert_many of the documents of a topic, which are made before the clock runs. Prints documents a second."""
+"""The raw PyMongo loop: insert_many of the documents of a topic, which are made before the measurement. Prints documents per second."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""kafka-python's own loop, with the producer's records and client settings: sends given["count"], waits for all. Prints images a second."""
+"""kafka-python's own loop, with the producer's records and client settings: sends all, waits for all. Prints images per second."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Make (anew) or drop a database with the collections' validators and indexes of the pipeline's: make|drop DATABASE USER."""
+"""Recreate or drop a database with the pipeline's collections, validators and indexes: make|drop DATABASE USER."""
 
 import json
 import sys

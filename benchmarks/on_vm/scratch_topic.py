@@ -1,4 +1,4 @@
-"""Make or drop a topic like `images`, with rights for the producer and the DB consumer: make|drop TOPIC."""
+"""Create or drop a topic like `images`, with rights for the producer and the DB consumer: make|drop TOPIC."""
 
 import ssl
 import sys

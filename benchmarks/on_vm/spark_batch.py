@@ -1,4 +1,4 @@
-"""Count the inferences as the batch job does, and by the database's aggregation, in turn. Prints JSON: seconds of both, columns read.
+"""Count the inferences as the batch job does, and by the database's aggregation, in turn. Prints JSON: seconds, and the columns read.
 
 The cluster, Spark's settings and the code are the installed job's; only the database's name, user and password are given.
 """

@@ -1,6 +1,6 @@
-"""Print `unit seconds bytes` for each of some units: CPU time that its processes have used, and anonymous memory that they have: UNIT...
+"""Print `unit seconds bytes` for each unit: CPU time and anonymous memory of its processes: UNIT...
 
-It adds up processes, and asks no controller of control groups: in a container they do not count every unit by itself.
+It adds up processes instead of reading cgroup controllers, because in a container these do not account for each unit.
 """
 
 import os
