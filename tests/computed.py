@@ -1,4 +1,4 @@
-"""What Ansible computes from an inventory, without contacting a VM."""
+"""Evaluates Jinja expressions on an inventory with Ansible, without contacting a VM."""
 
 from __future__ import annotations
 

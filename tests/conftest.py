@@ -1,4 +1,4 @@
-"""What the phases of `make test` share: the host's set-up, the lab, and a way to its machines.
+"""Fixtures shared by the phases of `make test`: the host's set-up, the lab, and commands on its machines.
 
 The phases run in the order of their files. `-k` or a file's name runs one.
 """
@@ -26,7 +26,7 @@ def command() -> Command:
 
 @pytest.fixture(scope="session")
 def host(command: Command) -> None:
-    """See to the bridge, the box and the cache of downloads."""
+    """Set up the bridge, the box and the cache of downloads."""
     command("lab/setup-host", seconds=900)
     command(sys.executable, "lab/cache", seconds=1800)
     command("lab/box", seconds=600)

@@ -1,4 +1,4 @@
-"""Commands of the project, as the phases of `make test` run them, and a way to the lab's machines."""
+"""Runs commands of the project for the phases of `make test`, and scripts on the lab's machines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MACHINES: dict[str, str] = {
     for name, values in yaml.safe_load((ROOT / "inventory/lab/hosts.yml").read_text())["all"]["children"]["quartet"]["hosts"].items()
 }
 
-#: The services that must be active when all is well. Producers end when they have sent everything.
+#: The services that must be active in a healthy lab. Producers end when they have sent everything.
 UNITS = {
     "vm1": ["mongod"],
     "vm2": [
@@ -58,8 +58,11 @@ def run(*command: str, seconds: int = 600, **environment: str) -> subprocess.Com
 def on_machine(machine: str, script: str, *, check: bool = True, seconds: int = 300) -> str:
     """Run a shell script as root on a machine of the lab and return its standard output.
 
-    The script travels by standard input, so a secret in it shows in no list of processes.
-    Raises AssertionError with the end of its output where it fails, unless `check` is false.
+    The script is passed by standard input, so that secrets in it do not appear in the process list.
+
+    Raises:
+        AssertionError: the script failed and `check` is true; the message ends with its output.
+
     """
     result = subprocess.run(
         [

@@ -10,7 +10,7 @@ NAMES = ("vm1", "vm2", "vm3", "vm4")
 
 
 def documented() -> dict[tuple[str, str], dict[str, str]]:
-    """Return the rows by (to, port), where `to` may be "every VM": what each column says."""
+    """Return the rows by (to, port), each as a cell by column name; `to` may be "every VM"."""
     head, *rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in PAGE.read_text().splitlines()
@@ -20,7 +20,7 @@ def documented() -> dict[tuple[str, str], dict[str, str]]:
 
 
 def reachable(source: str, to: str) -> set[int]:
-    """Return the ports of VM `to` that the page opens to `source`, another VM's name, or `elsewhere`, which is the lab's host."""
+    """Return the ports of VM `to` that the page opens to `source`, another VM's name, or `elsewhere` (the lab's host)."""
     words = {"yes", "`quartet_ssh_clients`: any", "`quartet_kafka_clients`: nobody"} if source == "elsewhere" else {"yes"}
     ports: set[int] = set()
     for (name, port), row in documented().items():

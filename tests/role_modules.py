@@ -29,7 +29,7 @@ def load_file(path: Path, name: str) -> ModuleType:
 
 @cache
 def load_module(name: str) -> ModuleType:
-    """Load a module of a role; what its role has in module_utils is found where Ansible would put it."""
+    """Load a module of a role, with the role's module_utils importable under Ansible's name."""
     (path,) = (path for path in MODULES if path.stem == name)
     for shared in sorted(path.parents[1].glob("module_utils/*.py")):
         full = f"ansible.module_utils.{shared.stem}"

@@ -1,7 +1,7 @@
 """The table of options in every role's README, made from its argument_specs.
 
 python tests/role_options.py            say which READMEs are stale
-python tests/role_options.py --write    write them anew
+python tests/role_options.py --write    update them
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def roles() -> list[Path]:
 
 
 def stale(role: Path, *, write: bool = False) -> bool:
-    """Say whether a role's README has another table than its argument_specs; write it anew if asked to."""
+    """Return whether the table in a role's README differs from its argument_specs; update it if `write` is set."""
     readme = role / "README.md"
     text = readme.read_text()
     if not MARKED.search(text):

@@ -1,4 +1,4 @@
-"""Phase 1: what tools say of the source. Seconds to a minute."""
+"""Phase 1: linters and type checks. Seconds to a minute."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Sent to vm2 and run there with the auditor's rights, which change nothing: reads Kafka and the database for the judge.
+"""Runs on vm2 with the auditor's read-only access: reads Kafka and the database for the judge.
 
-It shares no code with the product's own `verify`; what it relies on is in docs/contracts.md. Called as `python - MODE JSON`, prints JSON.
+It shares no code with the product's own `verify`; it relies only on docs/contracts.md. Called as `python - MODE JSON`, prints JSON.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ KAFKA = {
     "sasl_plain_username": "auditor",
     "sasl_plain_password": (SECRETS / "kafka-password").read_text().strip(),
 }
-# One large answer costs the lab's database much memory.
+# Sequences per query: large responses cost the lab's database much memory.
 RANGE = 2_000
 
 Json = dict[str, Any]
@@ -47,7 +47,7 @@ def counts(client: Any, collection: str) -> Json:
 
 
 def unread(client: Any, consumer: Any, admin: Any) -> dict[str, int]:
-    """What each group and the stream have not read; commits are asked before ends, so that nothing seems read that is not."""
+    """Return the unread records of each group and the stream; commits are read before end offsets, so that nothing unread seems read."""
     stream = [row[2] for row in counts(client, "stream_collection").values()]
     committed = admin.list_group_offsets(list(GROUPS.values()))
     end = {name: ends(consumer, TOPICS[name]) for name in ("images", "inferences")}
@@ -56,7 +56,7 @@ def unread(client: Any, consumer: Any, admin: Any) -> dict[str, int]:
         topic = "inferences" if name == "inferences" else "images"
         read = {p.partition: o.offset for p, o in committed.get(group, {}).items() if p.topic == TOPICS[topic]}
         left[name] = sum(offset - max(0, read.get(int(number), 0)) for number, offset in end[topic].items())
-    # a producer's document that did not change keeps the offsets of its last change
+    # the document of a producer without new images keeps the offsets of its last change
     seen = {number: max((int(offsets.get(number, 0)) for offsets in stream), default=0) for number in end["inferences"]}
     left["stream"] = sum(offset - seen[number] for number, offset in end["inferences"].items())
     return left
@@ -75,7 +75,7 @@ def mark() -> Json:
 
 
 def wait(limit: int, seconds: float, readers: list[str]) -> Json:
-    """Wait until these readers together have no more than `limit` records left."""
+    """Wait until these readers together have at most `limit` unread records."""
     end, left, error = time.monotonic() + seconds, {}, ""
     while time.monotonic() < end:
         try:
@@ -85,14 +85,14 @@ def wait(limit: int, seconds: float, readers: list[str]) -> Json:
                 if sum(left.values()) <= limit:
                     return {"done": True, "left": left}
                 time.sleep(0.5)
-        except Exception as failure:  # noqa: BLE001 - servers may be away; what was wrong is shown at the end
+        except Exception as failure:  # noqa: BLE001 - servers may be unavailable; the last error is returned
             error = f"{type(failure).__name__} {failure}"
             time.sleep(1)
     return {"done": False, "left": left, "error": error}
 
 
 def log_since(topic: str, begin: dict[str, int] | None) -> Any:
-    """Yield a topic's records from these offsets (None: the first) to its present end."""
+    """Yield a topic's records from these offsets (None: the first) to its current end."""
     consumer = KafkaConsumer(**KAFKA, group_id=None, max_poll_records=5_000)
     last = ends(consumer, topic)
     begin = begin or dict.fromkeys(last, 0)

@@ -1,4 +1,4 @@
-"""Ways to break a part of the lab; each context manager mends it again, whatever happens."""
+"""Faults to inject into the lab; each context manager repairs the fault at its end, whatever happens."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def slow_to_start(unit: str, seconds: int) -> Iterator[None]:
 
 @contextmanager
 def drop_in(unit: str, text: str) -> Iterator[None]:
-    """Restart a unit with further settings. They lie in /run: a reboot forgets them."""
+    """Restart a unit with further settings. They are in /run, so a reboot removes them."""
     machine, folder = machine_of(unit), f"/run/systemd/system/{unit}.service.d"
     on(
         machine,
@@ -70,7 +70,7 @@ def failpoint(unit: str, point: str, kind: str) -> Iterator[None]:
 def partition(machine: str, *others: str, seconds: float, only: str = "") -> Iterator[None]:
     """Drop the packets between a machine and others. `only`: input or output of `machine`, else both.
 
-    A timer on the machine mends it after these seconds and 60 more, if this process dies meanwhile.
+    If this process dies meanwhile, a timer on the machine removes the rules after these seconds and 60 more.
     """
     names = ", ".join(MACHINES[other] for other in others)
     rules = {"input": f"ip saddr {{ {names} }} drop", "output": f"ip daddr {{ {names} }} drop"}
@@ -117,7 +117,7 @@ def small_disk(unit: str, folder: str) -> Iterator[None]:
 
 @contextmanager
 def full_disk(unit: str, folder: str) -> Iterator[None]:
-    """Take what the file system of a folder has left, but for 1 MB, and give it back at the end."""
+    """Fill the file system of a folder except for 1 MB, and free the space at the end."""
     machine = machine_of(unit)
     on(machine, f"fallocate -l $(($(df --output=avail -k {folder} | tail -1) - 1024))K {folder}/filler")
     try:
@@ -128,7 +128,7 @@ def full_disk(unit: str, folder: str) -> Iterator[None]:
 
 @contextmanager
 def second_consumer(stream: str) -> Iterator[str]:
-    """Start a second DB consumer of a stream, as another member of its group; it ends, and its settings go, at the end."""
+    """Start a second DB consumer of a stream, as another member of its group; at the end it is stopped and its settings are removed."""
     unit, folder = "quartet-db-consumer@second", "/etc/quartet/db_consumer"
     changed = 'settings.update(group_instance_id="second", metrics_port=9219)'
     make = f'import json; settings = json.load(open("{folder}/{stream}.json")); {changed}; print(json.dumps(settings))'

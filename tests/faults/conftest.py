@@ -11,7 +11,7 @@ from faults.row import Row
 
 @pytest.fixture
 def row(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Row]]:
-    """Return a function that begins the row; what was found of it is printed, and kept with KEEP_FAULTS=1."""
+    """Return a function that starts the row; its result is printed, and stored with KEEP_FAULTS=1."""
     begun: list[Row] = []
 
     def begin(what: str) -> Row:

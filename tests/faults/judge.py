@@ -1,4 +1,4 @@
-"""The ledger's eight rules, on what the auditor read; nothing of it comes from the product's own `verify`."""
+"""The ledger's eight rules, applied to what the auditor script read; independent of the product's own `verify`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Case:
-    """What was sent (ledgers), what is there (evidence), what was there before (mark), and what does not run or was not read."""
+    """What was sent (ledgers), the current data (evidence), the state before the fault (mark), and what is unread or not running."""
 
     ledgers: list[Json]
     evidence: Json
@@ -41,19 +41,19 @@ class Case:
 
     @property
     def lost(self) -> set[str]:
-        """What was acknowledged and is neither stored nor in the dead letters."""
+        """Images that were acknowledged and are neither stored nor in the dead letters."""
         return self.acknowledged - self.stored - self.refused
 
     @property
     def doubled(self) -> list[str]:
-        """What is stored more often than once."""
+        """Images and inferences that are stored more than once."""
         images = Counter(row[0] for row in self.evidence["stored"])
         inferences = Counter(f"{row[0]}/{row[1]}" for row in self.evidence["inferred"])
         return [name for counter in (images, inferences) for name, n in counter.items() if n > 1]
 
     @property
     def sent_again(self) -> int:
-        """How many records of both topics came more often than once: the fault has bitten, and had to change nothing."""
+        """Number of records in both topics that were sent more than once: the fault had an effect, and must not change the result."""
         images = len(self.evidence["images"]) - len({row[0] for row in self.evidence["images"]})
         return images + len(self.evidence["inferences"]) - len({tuple(row[:2]) for row in self.evidence["inferences"]})
 
@@ -113,11 +113,11 @@ def _counts(case: Case) -> Iterable[str]:
 RULES: dict[str, Callable[[Case], Iterable[str]]] = {
     "1 nothing acknowledged is lost": lambda case: sorted(case.lost),
     "2 nothing is invented": lambda case: sorted((case.stored | case.refused) - case.sent.keys()),
-    "3 one document and one payload an id": _one_document,
+    "3 one document and one payload per id": _one_document,
     "4 stored bytes are the sent bytes": _bytes,
     "5 nothing is both stored and refused": lambda case: sorted(case.stored & case.refused),
     "6 all is read, and every unit is active": lambda case: case.outstanding,
-    "7 one inference an image": _one_inference,
+    "7 one inference per image": _one_inference,
     "8 stream and documents equal the recount": _counts,
 }
 

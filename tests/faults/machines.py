@@ -1,4 +1,4 @@
-"""What runs on the machines of the lab."""
+"""The units on the machines of the lab."""
 
 from __future__ import annotations
 

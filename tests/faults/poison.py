@@ -1,4 +1,4 @@
-"""Sent to a machine and run there with an app's rights: writes records that break the contracts. Called as `python - APP COUNT SECONDS`.
+"""Runs on a machine with an app's rights: sends records that violate the contracts. Called as `python - APP COUNT SECONDS`.
 
 APP is producer (topic images) or inference (topic inferences). Prints {place of the record: the cause that it must be refused for}.
 """

@@ -1,4 +1,4 @@
-"""A row of the table: load, a fault, what an operator saw, healing, draining, the verdict."""
+"""A row of the table of faults: load, fault, observations of an operator, recovery, drain, verdict."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from faults import judge
 from faults.machines import IMAGES, INFERENCE, INFERENCES, PRODUCERS, machine_of, not_active, wait_until_active
 from phases import on_machine as on
 
-#: Images a second, and images at least: a row's load lasts as long as its fault.
+#: Images per second, and the minimum number of images: a row's load lasts as long as its fault.
 RATE = float(os.environ.get("FAULT_RATE", "200"))
 COUNT = int(os.environ.get("FAULT_IMAGES", "10000"))
-#: Whether the rows that can last for minutes do: many kills, long cuts and stops
+#: Whether to run the long variants of the rows: many kills, long cuts and stops
 LONG = os.environ.get("FAULT_LONG") == "1"
-#: An operator must see within so many seconds which unit is affected, and why.
+#: Seconds within which an operator must see which unit is affected, and why.
 SEEN_SECONDS = 30
 DRAIN_SECONDS = 900
 
@@ -34,7 +34,7 @@ def audit(mode: str, **arguments: Any) -> judge.Json:
 
 
 def say(text: str) -> None:
-    """Tell whoever watches."""
+    """Print progress to the terminal."""
     print(f"  {time.strftime('%H:%M:%S')} {text}", file=sys.__stderr__, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The table of the faults that were seen: printed after each row, and kept in docs/faults.* with KEEP_FAULTS=1.
+"""The table of the tested faults: printed after each row, and kept in docs/faults.* with KEEP_FAULTS=1.
 
 `PYTHONPATH=tests .venv/bin/python -m faults.table` writes docs/faults.md from docs/faults.json again.
 """
@@ -22,7 +22,7 @@ WIDTH = 120
 
 
 def server() -> str:
-    """Return what the rows were seen on."""
+    """Return the versions of the lab on which the rows were tested."""
     program = "$(systemctl show -P ExecStart mongod | sed -n 's/.*path=\\([^ ]*\\) .*/\\1/p')"
     database = on("vm1", f"{program} --version").splitlines()[0].replace("db version v", "MongoDB ")
     kafka = on("vm3", "ls -d /opt/quartet/kafka*/libs/kafka_2.13-*.jar | head -1").strip().rpartition("kafka_2.13-")[2].removesuffix(".jar")
@@ -38,7 +38,7 @@ def cells(row: dict[str, Any]) -> list[str]:
 
 
 def wrapped(text: str, first: str = "", other: str = "") -> str:
-    """Break a text into lines that fit a terminal; a word is never cut, since it may be searched for."""
+    """Wrap a text to the width of a terminal; words are never split, so that they can be searched for."""
     return textwrap.fill(text, WIDTH, initial_indent=first, subsequent_indent=other, break_long_words=False, break_on_hyphens=False)
 
 
@@ -63,7 +63,7 @@ def rendered(rows: list[dict[str, Any]]) -> str:
 
 
 def write_page(rows: list[dict[str, Any]]) -> None:
-    """Put the rows between the page's two marks."""
+    """Write the rows between the page's two markers."""
     text = PAGE.read_text()
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
     PAGE.write_text(f"{before}{BEGIN}\n{rendered(rows)}\n{END}{after}")

@@ -13,7 +13,7 @@ from security.lab import restarts
 _WIDTH = 240
 
 
-# What a phase before this one restarted has a minute to come back.
+# Units that an earlier phase restarted have a minute to become active.
 _ACTIVE = """
 for try in $(seq 30); do
   idle=$(for unit in {units}; do systemctl is-active --quiet $unit || echo $unit; done)
@@ -26,7 +26,7 @@ echo $idle
 
 @pytest.fixture(scope="session", autouse=True)
 def running_lab() -> None:
-    """Stop where the lab is not up: its machines answer, and what runs on them is active."""
+    """Exit if the lab is not up: a machine does not answer, or a unit is not active."""
     for machine in MACHINES:
         try:
             idle = on_machine(machine, _ACTIVE.format(units=" ".join(UNITS[machine]))).split()
@@ -38,14 +38,14 @@ def running_lab() -> None:
 
 @pytest.fixture
 def steady(running_lab: None) -> Iterator[None]:
-    """Fail where a unit of the lab ended or began anew during a test."""
+    """Fail if a unit of the lab ended or was restarted during a test."""
     before = restarts()
     yield
     assert restarts() == before, "a unit was restarted"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was tried, what refused it and the line that says so."""
+    """Print the table of refusals."""
     if evidence.REFUSALS:
         terminalreporter.section("refused, and how it looks")
         for line in evidence.table(_WIDTH):

@@ -1,4 +1,4 @@
-"""Ways to the lab's machines: their units, their journals, and Python with an app's own libraries and credentials."""
+"""Access to the lab's machines: units, journals, and Python with an app's own libraries and credentials."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from phases import MACHINES, ROOT, UNITS, on_machine
 KAFKA = f"{MACHINES['vm3']}:9093"
 MONGODB = f"{MACHINES['vm1']}:27017"
 CA = "/etc/quartet/pki/ca.crt"
-# Where each user of Kafka or the database lives: machine, app whose libraries are there, and the file of its password
+# For each user of Kafka: machine, app with the libraries, and the file of its password
 _SECRETS = "/etc/quartet/secrets"
 KAFKA_USERS = {
     "producer": ("vm3", "producer", f"{_SECRETS}/producer-kafka-password"),
@@ -44,7 +44,7 @@ def secrets_folder() -> Path:
 def python_on(machine: str, app: str, code: str, *, seconds: int = 300, **order: Any) -> Any:
     """Run Python as root on a machine, with the libraries of an app, and return what it assigned to `answer`.
 
-    `order`: what the code finds under that name. Code and order travel by standard input.
+    `order`: what the code finds under that name. Code and order are passed by standard input.
     """
     text = f"import json\norder = json.loads({json.dumps(order)!r})\n{code}\nprint()\nprint(json.dumps(answer))\n"
     output = on_machine(machine, f"/opt/quartet/{app}/current/bin/python -B - << 'END_OF_PYTHON'\n{text}END_OF_PYTHON\n", seconds=seconds)
@@ -59,7 +59,8 @@ def journal(machine: str, unit: str, since: float) -> list[str]:
 def lines_of(machine: str, unit: str, since: float, *patterns: str, seconds: float = 20) -> list[str]:
     """Return for each pattern the first line of a unit's journal in which it is found, waiting for the last of them.
 
-    Raises AssertionError naming the patterns that no line matches.
+    Raises:
+        AssertionError: no line matches some of the patterns; it names them.
     """
     end = time.monotonic() + seconds
     while True:

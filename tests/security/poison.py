@@ -1,4 +1,4 @@
-"""Records that break their contract, one for each way in which it can be broken, and the good ones between which they stand."""
+"""Records that violate their contract, one per kind of violation, and the valid ones between which they are sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from quartet.contracts.ids import image_id
 from quartet.contracts.image import IMAGE_BYTES, Image, encode_image
 
 PRODUCER_ID = 9660
-#: What a pickle of these tests would make, if anybody loaded it
+#: Name of the file that the pickle of these tests creates when it is loaded
 EXPLODED = "sec-exploded"
 
 

@@ -19,27 +19,27 @@ from security.evidence import refused
 # Where a scan begins: the VMs, and the host, which is in the last column of the page
 SOURCES = [*MACHINES, "elsewhere"]
 _SCAN = (Path(__file__).parent / "scan.py").read_text()
-# A dropped packet leaves its connection in the kernel's table for two minutes, and this table would be full: for as long as the scan takes
-_FORGET = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_syn_sent")
+# A dropped packet leaves its connection in the kernel's conntrack table for two minutes, which would overflow during the scan
+_SYN_TIMEOUT = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_syn_sent")
 
 
 @pytest.fixture
-def forgetful(running_lab: None) -> Iterator[None]:
-    """Let every kernel forget unanswered connections at once, and restore that afterwards."""
-    before = _FORGET.read_text()
+def short_syn_timeout(running_lab: None) -> Iterator[None]:
+    """Let every kernel drop unanswered connections from its table quickly; restore the timeout afterwards."""
+    before = _SYN_TIMEOUT.read_text()
 
-    def forget(seconds: str) -> None:
+    def set_timeout(seconds: str) -> None:
         for machine in MACHINES:
-            on_machine(machine, f"echo {seconds} > {_FORGET}")
+            on_machine(machine, f"echo {seconds} > {_SYN_TIMEOUT}")
         subprocess.run(
-            [*(["sudo"] if os.getuid() else []), "tee", _FORGET], input=seconds, text=True, check=True, stdout=subprocess.DEVNULL
+            [*(["sudo"] if os.getuid() else []), "tee", _SYN_TIMEOUT], input=seconds, text=True, check=True, stdout=subprocess.DEVNULL
         )
 
-    forget("3")
+    set_timeout("3")
     try:
         yield
     finally:
-        forget(before)
+        set_timeout(before)
 
 
 def addresses(machine: str) -> list[str]:
@@ -66,7 +66,7 @@ def dropped(machine: str) -> int:
     return int(count)
 
 
-def test_exactly_the_documented_ports_answer(forgetful: None) -> None:
+def test_exactly_the_documented_ports_answer(short_syn_timeout: None) -> None:
     places = {machine: addresses(machine) for machine in MACHINES}
     targets = {source: [a for machine in MACHINES if machine != source for a in places[machine]] for source in SOURCES}
     before = {machine: dropped(machine) for machine in MACHINES}

@@ -19,7 +19,7 @@ UNIT = "quartet-inference"
 
 @pytest.fixture
 def altered(running_lab: None) -> Iterator[float]:
-    """Flip one bit in the middle of the unit's model and restart the unit; the moment. Afterwards all is as before."""
+    """Flip one bit in the middle of the unit's model and restart the unit; yields the time. The model is restored afterwards."""
     since = time.time()
     model = on_machine("vm4", "echo /var/lib/quartet/models/*.safetensors").strip()
     assert len(model.split()) == 1

@@ -1,6 +1,6 @@
 """Poison in the topics of the running system: each record once in the dead letters with its cause, its neighbours stored, nothing stops.
 
-Nobody needs to break in for it: whoever holds a producer's password can send any bytes.
+This takes no intrusion: any client with a producer's password can send arbitrary bytes.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ consumer.close()
 
 
 def send(user: str, topic: str, records: list[Sent]) -> list[tuple[int, int]]:
-    """Send records with an app's own password, from where it lives; return partition and offset of each."""
+    """Send records with an app's own password, from its machine; return partition and offset of each."""
     machine, app, password = KAFKA_USERS[user]
     orders = [record.as_json() for record in records]
     places = python_on(machine, app, _SEND, kafka=KAFKA, ca=CA, user=user, password=password, topic=topic, records=orders)
@@ -104,7 +104,7 @@ def check_letters(found: dict[str, Any], bad: dict[tuple[str, int, int], Sent]) 
 
 
 _FIND = f"find /tmp /var/tmp -name {poison.EXPLODED}"
-# Shows that the pickle works where somebody loads it, and takes away what it made
+# Shows that the pickle works when it is loaded, and removes the file it created
 _EXPLODE = f"""
 python3 -c 'import base64, pickle; pickle.loads(base64.b64decode("{{pickle}}"))'
 {_FIND}
@@ -146,11 +146,11 @@ def test_poison_among_good_records_is_set_aside_once_and_nothing_stops(steady: N
         assert on_machine(machine, _FIND) == "", "a pickle was loaded"
 
 
-def test_a_header_whose_name_is_no_text_stops_nobody(steady: None) -> None:
+def test_a_header_whose_name_is_not_utf8_stops_no_consumer(steady: None) -> None:
     """Kafka keeps it, and kafka-python as it is cannot read past it; here it is refused, and its neighbours are stored."""
     run, since = f"sech{int(time.time())}", time.time()
     strange = poison.good(run, 0)
-    strange = strange._replace(what="a header whose name is no text", cause="bad-header", headers=(*strange.headers, ("\xff\xfe", b"x")))
+    strange = strange._replace(what="a header whose name is not UTF-8", cause="bad-header", headers=(*strange.headers, ("\xff\xfe", b"x")))
     sent = [poison.good(run, 1), strange, poison.good(run, 2)]
     bad = {("images", *place): record for record, place in zip(sent, send("producer", "images", sent), strict=True) if record.cause}
     check_letters(wait_until_judged(run, since, [sent[0], sent[2]], bad), bad)

@@ -1,4 +1,4 @@
-"""Spark: no job without the cluster's secret, none with a wrong one, no other door than the master's port."""
+"""Spark: no job without the cluster's secret, none with a wrong one, no other way in than the master's port."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _TRIES = {
 
 @pytest.fixture(scope="module")
 def submitted() -> Iterator[float]:
-    """Submit both jobs side by side, and end them afterwards; the moment at which they began."""
+    """Submit both jobs side by side, and stop them afterwards; yields the time of submission."""
     since = time.time()
     try:
         for name, (option, settings) in _TRIES.items():
@@ -72,7 +72,7 @@ def test_a_job_is_refused(submitted: float, name: str, pattern: str) -> None:
     assert not [line for line in journal("vm2", "spark-master", submitted) if "Registering app sec-refused" in line]
 
 
-def test_the_master_has_no_other_door() -> None:
+def test_the_master_has_no_other_open_port() -> None:
     """No REST submission, and the pages on loopback alone."""
     sockets = on_machine("vm2", "ss -Hltn | awk '{print $4}'").replace("[::ffff:", "").replace("]", "").split()
     assert not [address for address in sockets if address.endswith((":6066", ":4040", ":4041"))]

@@ -1,4 +1,4 @@
-"""The arithmetic of the measures: what they print is what was measured."""
+"""The arithmetic of the benchmarks."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# Writes down where and how it was called; knows no box.
+# Records how it was called; has no box.
 VAGRANT = """#!/bin/sh
 echo "$PWD ${VAGRANT_CWD:-none} ${VAGRANT_DOTFILE_PATH:-none} $*" >> "$CALLS"
 """

@@ -1,4 +1,4 @@
-"""CONTRIBUTING sends nobody to a file that is not there, and counts the files that it lists."""
+"""CONTRIBUTING names only existing files, and its file counts are correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The module that makes all files, folders and links of a role in one call, on a real folder."""
+"""The module `files`, on a real folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the roles make of a GPU, held against what a machine with one says (H200, driver 580): its /proc/devices, /dev and nvidia-smi."""
+"""The roles' settings for a GPU, compared with a machine that has one (H200, driver 580): its /proc/devices, /dev and nvidia-smi."""
 
 from __future__ import annotations
 

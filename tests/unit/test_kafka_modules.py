@@ -1,4 +1,4 @@
-"""The role kafka's modules on a broker that is a few lists: what they ask for, what they change, and when they change nothing."""
+"""The modules of the role kafka, with a fake broker: what they query, what they change, and when they change nothing."""
 
 from __future__ import annotations
 

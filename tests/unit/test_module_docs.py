@@ -1,4 +1,4 @@
-"""What a role's module says of itself is there, parses, and is what the module takes."""
+"""The documentation of each role's module exists, parses and matches its argument_spec."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FACTS = ("type", "elements", "required", "default", "choices")
 
 
 class SpecificationSeenError(Exception):
-    """Ends a module as soon as it has said what it takes."""
+    """Ends a module as soon as it has declared its argument_spec."""
 
 
 def specification(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def specification(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[s
 
 
 def facts(options: dict[str, Any], below: str) -> dict[str, Any]:
-    """Return what documentation and specification both say of options; `below` is the key of the options of an option."""
+    """Return the facts that documentation and specification both state about options; `below` is the key of the options of an option."""
     return {
         name: {fact: option[fact] for fact in FACTS if option.get(fact) not in (None, False)} | {"of": facts(option.get(below, {}), below)}
         for name, option in options.items()

@@ -1,4 +1,4 @@
-"""The role mongodb's module mongodb_health, given what a server answers: what it finds wrong, and why it cannot log in."""
+"""The module mongodb_health of the role mongodb, with a fake server: the problems it finds, and failed logins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The role mongodb's module mongodb_layout on a server that is a few dictionaries: what it changes, and when it changes nothing."""
+"""The module mongodb_layout of the role mongodb, with a fake server: what it changes, and when it changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long records are kept is one value: the broker's, which the topics inherit and the preflight sizes the disk by."""
+"""The retention of records is a single value: the broker's, which the topics inherit and the preflight sizes the disk by."""
 
 from __future__ import annotations
 

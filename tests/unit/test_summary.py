@@ -1,4 +1,4 @@
-"""What site.yml says at its end can be read and copied: lines as they are, not a list of quoted strings."""
+"""The summary at the end of site.yml is printed as plain lines, not as a list of quoted strings."""
 
 from __future__ import annotations
 

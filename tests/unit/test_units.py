@@ -1,4 +1,4 @@
-"""What every unit of the roles has: it starts after what it needs at boot, and nothing that listens starts without the firewall."""
+"""Common properties of all units: their start order at boot, their hardening, and no listening unit starts without the firewall."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unit_template import rendered
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = sorted(ROOT.glob("roles/*/templates/*.service.j2"))
-# What needs folders of its own in /tmp or /run, or mounts: none of them is to be had while the root is read-only
+# Directives that need folders in /tmp or /run, or mounts, which are unavailable while the root is read-only
 SANDBOX = re.compile(r"^(Private|Protect|ReadWritePaths|StateDirectory|RuntimeDirectory|DynamicUser|LoadCredential)", re.MULTILINE)
 # The units that each template becomes; the apps' are in the roles' variables.
 NAMES = {
@@ -62,7 +62,7 @@ def test_a_refused_system_call_fails_and_does_not_kill(template: Path) -> None:
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
-def test_what_confines_every_unit_stands_once(template: Path) -> None:
+def test_common_hardening_is_not_repeated(template: Path) -> None:
     assert not set(template.read_text().splitlines()).intersection(hardening())
 
 
@@ -113,7 +113,7 @@ def test_a_vm_has_the_units_of_its_groups() -> None:
     assert units["vm4"] == ["quartet-inference.service"]
 
 
-def test_the_guard_hands_on_no_stop_and_no_restart() -> None:
+def test_the_guard_propagates_no_stop_and_no_restart() -> None:
     """Requires=, BindsTo= and PartOf= would restart the servers with the firewall."""
     text = (ROOT / "roles/firewall/templates/guard.conf.j2").read_text()
     settings = [line for line in text.splitlines() if not line.startswith("#")]

@@ -35,7 +35,7 @@ def message(result: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.fixture
 def inventory(tmp_path: Path) -> Path:
-    """A copy of the example inventory with one VM, to be spoilt by a test."""
+    """A copy of the example inventory with one VM, for a test to modify."""
     copy = tmp_path / "single"
     shutil.copytree(ROOT / "inventory/single", copy, ignore=shutil.ignore_patterns("secrets"))
     return copy

@@ -1,4 +1,4 @@
-"""The version stands in vm_apps/src/quartet/runtime/version.py alone, and is the newest dated release of the CHANGELOG."""
+"""The version is defined only in vm_apps/src/quartet/runtime/version.py, and is the newest dated release of the CHANGELOG."""
 
 from __future__ import annotations
 

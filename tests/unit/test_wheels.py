@@ -1,4 +1,4 @@
-"""The wheels that the role app builds: one for each content, named by it."""
+"""The wheels that the role app builds: one per content, named by its digest."""
 
 from __future__ import annotations
 
