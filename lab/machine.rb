@@ -5,7 +5,7 @@ require "fileutils"
 module QuartetLab
   ROOT = File.expand_path("..", __dir__)
   STATE = ENV.fetch("QUARTET_LAB_STATE", File.join(ROOT, ".lab"))
-  CACHE = ENV.fetch("QUARTET_CACHE", "/var/cache/quartet")
+  CACHE = IO.popen([File.join(ROOT, "roles/base/files/download_cache.sh")], &:read).chomp
   KEY = File.join(STATE, "id_ecdsa")
   # The public test key that boxes ship with; the access provisioner replaces it at the first boot.
   BOX_KEY = File.join(Gem::Specification.find_by_name("vagrant").full_gem_path, "keys", "vagrant")
