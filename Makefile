@@ -46,7 +46,7 @@ trace: .venv/.complete ## follow one image: ID=101-first-000000000007
 	$(PLAY) playbooks/trace.yml -e id=$(ID)
 
 model-check: .venv/.complete ## try a model file on an inference VM: FILE=/path/to/model.safetensors
-	$(PLAY) playbooks/model_check.yml -e file=$(abspath $(FILE))
+	$(PLAY) playbooks/model_check.yml -e '{"file": "$(if $(filter-out /%,$(firstword $(FILE))),$(CURDIR)/)$(FILE)"}'
 
 lab: .venv/.complete ## the four-VM lab on this machine, from nothing to the report
 	.venv/bin/python lab/doctor

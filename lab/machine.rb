@@ -89,9 +89,14 @@ module QuartetLab
       lxc.customize "net.0.hwaddr", format("00:16:3e:77:00:%02x", row.fetch("address").split(".").last.to_i)
       limits(lxc, row)
       apt = File.join(CACHE, "apt", row.fetch("container"))
-      lxc.customize "mount.entry", "#{CACHE} #{CACHE_IN_GUEST} none bind,ro,create=dir,optional 0 0"
-      lxc.customize "mount.entry", "#{apt} var/cache/apt/archives none bind,create=dir,optional 0 0"
+      lxc.customize "mount.entry", "#{fstab(CACHE)} #{CACHE_IN_GUEST} none bind,ro,create=dir,optional 0 0"
+      lxc.customize "mount.entry", "#{fstab(apt)} var/cache/apt/archives none bind,create=dir,optional 0 0"
     end
+  end
+
+  # A path as fstab(5) writes it.
+  def fstab(path)
+    path.gsub(" ") { "\\040" }
   end
 
   CACHE_IN_GUEST = "var/cache/quartet".freeze
@@ -127,6 +132,6 @@ module QuartetLab
   end
 
   def box
-    @box ||= `#{File.join(ROOT, "lab", "box")} name`.strip
+    @box ||= IO.popen([File.join(ROOT, "lab", "box"), "name"], &:read).strip
   end
 end

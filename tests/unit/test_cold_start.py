@@ -62,7 +62,14 @@ def test_the_box_is_added_without_molecules_vagrantfile(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("vagrant"), reason="Vagrant is not installed")
 def test_vagrant_up_fills_the_cache_before_a_machine_boots(tmp_path: Path) -> None:
     """The real Vagrant and the real Vagrantfile; what they call is replaced, and the cache's filling ends it there."""
-    for name in ("Vagrantfile", "lab/machine.rb", "lab/box", "roles/base/files/download_cache.sh", "inventory/lab/hosts.yml"):
+    for name in (
+        "Vagrantfile",
+        "ansible.cfg",
+        "inventory/lab/hosts.yml",
+        "lab/box",
+        "lab/machine.rb",
+        "roles/base/files/download_cache.sh",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     script(tmp_path / "lab/machine-up", '#!/bin/sh\necho "up $1"\n')

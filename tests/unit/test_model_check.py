@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ MODEL = ROOT / "vm_apps/models/resnet18_cifar10.safetensors"
 # The real command, from the sources; `where` keeps the path of the copy that it was given.
 PROGRAM = f"""#!/bin/sh
 echo "$3" > "$(dirname "$0")/where"
-PYTHONPATH={ROOT}/vm_apps/src exec {sys.executable} -c 'import sys; from quartet.cli import main; sys.exit(main())' "$@"
+PYTHONPATH='{ROOT}/vm_apps/src' exec '{sys.executable}' -c 'import sys; from quartet.cli import main; sys.exit(main())' "$@"
 """
 
 
@@ -32,7 +34,7 @@ def check(tmp_path: Path, group: str, file: Path, program: Path) -> tuple[int, s
     result = subprocess.run(
         [
             *(str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), "playbooks/model_check.yml"),
-            *("-e", f"file={file}", "-e", f"_quartet={program}"),
+            *("-e", json.dumps({"file": str(file), "_quartet": str(program)})),
         ],
         cwd=ROOT,
         capture_output=True,
@@ -78,3 +80,18 @@ def test_a_host_without_the_environment_is_named(tmp_path: Path) -> None:
     status, printed = check(tmp_path, "inference", MODEL, tmp_path / "nothing")
     assert status != 0
     assert "Inference is not installed on here: make deploy" in printed
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        ("/tmp/q w/my model.safetensors", "/tmp/q w/my model.safetensors"),
+        ("my model.safetensors", f"{ROOT}/my model.safetensors"),
+        ("", ""),
+    ],
+)
+def test_make_passes_the_file_on_whole(given: str, passed: str) -> None:
+    command = subprocess.check_output(
+        ["make", "--no-print-directory", "--dry-run", "model-check", f"FILE={given}"], cwd=ROOT, text=True
+    ).splitlines()[-1]
+    assert json.loads(shlex.split(command)[-1]) == {"file": passed}

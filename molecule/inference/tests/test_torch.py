@@ -12,7 +12,8 @@ import pytest
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 PYTHON = "/opt/quartet/inference/current/bin/python"
 FOLDER = "/var/tmp/torch-tests"
-SSH = ["ssh", "-q", "-i", str(PROJECT / ".lab/id_ecdsa"), "-o", f"UserKnownHostsFile={PROJECT}/.lab/known_hosts", "vagrant@10.77.0.112"]
+KEYS = ["-i", str(PROJECT / ".lab/id_ecdsa"), "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none"]
+SSH = ["ssh", "-q", *KEYS, "-o", f'UserKnownHostsFile="{PROJECT}/.lab/known_hosts"', "vagrant@10.77.0.112"]
 
 
 @pytest.fixture(scope="module", autouse=True)
