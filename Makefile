@@ -6,6 +6,8 @@ FAULT ?=
 ID ?=
 FILE ?=
 BENCH ?=
+# Ansible ends at once in a locale that this machine does not have, and an ssh client may bring such a one along.
+export LC_ALL := $(if $(shell locale -a 2> /dev/null | grep -ixE 'C\.utf-?8'),C.UTF-8,en_US.UTF-8)
 PLAY = .venv/bin/ansible-playbook -i inventory/$(INVENTORY)
 
 .DEFAULT_GOAL := help

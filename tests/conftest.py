@@ -5,11 +5,14 @@ The phases run in the order of their files. `-k` or a file's name runs one.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
 import pytest
-from phases import Command, on_machine, run
+from phases import LOCALE, Command, on_machine, run
+
+os.environ.update(LOCALE)
 
 
 @pytest.fixture(scope="session")

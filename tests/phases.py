@@ -34,6 +34,12 @@ UNITS = {
     "vm4": ["quartet-inference"],
 }
 
+#: Ansible ends at once in a locale that this machine does not have, and tests read what commands say in English.
+LOCALE = {"LC_ALL": "C.UTF-8"}
+
+#: Output without colours, and no question
+SETTINGS = {"ANSIBLE_NOCOLOR": "1", "NO_COLOR": "1", "YES": "1"}
+
 Command = Callable[..., str]
 
 
@@ -43,7 +49,7 @@ def run(*command: str, seconds: int = 600, **environment: str) -> subprocess.Com
     result = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1", "NO_COLOR": "1", "YES": "1", **environment},
+        env={**os.environ, **LOCALE, "PATH": f"{BIN}:{os.environ['PATH']}", **SETTINGS, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,

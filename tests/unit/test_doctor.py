@@ -53,6 +53,11 @@ def test_machines_of_another_checkout_are_named(tmp_path: Path) -> None:
     assert "make lab-down" in finding.remedy
 
 
+def test_what_it_reads_is_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    assert doctor.output("sh", "-c", "echo $LC_ALL") == "C.UTF-8\n"
+
+
 def test_what_stops_has_a_remedy() -> None:
     assert doctor.memory("MemAvailable: 1024 kB\n").remedy
     assert doctor.subnet("10.77.0.0/24 dev eth1\n").remedy

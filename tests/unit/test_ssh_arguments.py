@@ -31,7 +31,7 @@ env = Vagrant::Environment.new(cwd: ARGV[0], home_path: ARGV[1], ui_class: Vagra
 config = env.vagrantfile.machine_config(:vm4, nil, nil)[:config]
 ansible = config.vm.provisioners.find { |row| row.type == :ansible }.config
 ansible.finalize!
-ssh = { keys_only: config.ssh.keys_only, private_key_path: config.ssh.private_key_path }
+ssh = { keys_only: config.ssh.keys_only, private_key_path: config.ssh.private_key_path, locale: ENV["LC_ALL"] }
 host = VagrantPlugins::Ansible::Provisioner::Host.new(OpenStruct.new(config: config, ssh_info: ssh, env: env), ansible)
 host.instance_variable_set(:@ssh_info, ssh)
 puts({ arguments: host.send(:ansible_ssh_args), check: ansible.host_key_checking, variables: ansible.extra_vars, ssh: ssh }.to_json)
@@ -97,7 +97,7 @@ def test_ansible_called_by_vagrant_up(checkout: Path) -> None:
     result = subprocess.run(
         ["ruby", "ask.rb", str(checkout), str(home)],
         cwd=checkout,
-        env={**os.environ, "VAGRANT_HOME": str(home), "QUARTET_CACHE": str(checkout / "cache")},
+        env={**os.environ, "VAGRANT_HOME": str(home), "QUARTET_CACHE": str(checkout / "cache"), "LC_ALL": "xx_XX.UTF-8"},
         capture_output=True,
         text=True,
         check=False,
@@ -108,6 +108,7 @@ def test_ansible_called_by_vagrant_up(checkout: Path) -> None:
     checked = {"ANSIBLE_HOST_KEY_CHECKING": str(said["check"])}
     judge(called(checkout, *variables, ANSIBLE_SSH_ARGS=said["arguments"], **checked), "10.77.0.12", f"{checkout}/.lab")
     assert said["ssh"]["keys_only"] is True
+    assert said["ssh"]["locale"] == "C.UTF-8"
     assert said["ssh"]["private_key_path"][0] == f"{checkout}/.lab/id_ecdsa"
 
 
