@@ -53,6 +53,65 @@ def test_machines_of_another_checkout_are_named(tmp_path: Path) -> None:
     assert "make lab-down" in finding.remedy
 
 
+# As ufw 0.36 prints them, with its own columns
+UFW = """Status: active
+Logging: on (low)
+Default: deny (incoming), allow (outgoing), deny (routed)
+New profiles: skip
+
+To                         Action      From
+--                         ------      ----
+22/tcp                     ALLOW IN    Anywhere
+"""
+TO_HOST = "Anywhere on quartet0       ALLOW IN    Anywhere\n"
+THROUGH = "Anywhere                   ALLOW FWD   Anywhere on quartet0\n"
+
+
+@pytest.mark.parametrize(
+    ("configured", "status", "level"),
+    [
+        ("", None, "ok"),
+        ("# Set to yes to start on boot\nENABLED=no\n", None, "ok"),
+        ("ENABLED=yes\n", None, "note"),
+        ("ENABLED=yes\n", "Status: inactive\n", "ok"),
+        ("ENABLED=no\n", UFW, "stop"),
+        ("ENABLED=yes\n", UFW + TO_HOST, "stop"),
+        ("ENABLED=yes\n", UFW + THROUGH, "stop"),
+        ("ENABLED=yes\n", UFW + TO_HOST + THROUGH, "ok"),
+        ("ENABLED=yes\n", UFW.replace("deny (routed)", "allow (routed)") + TO_HOST, "ok"),
+    ],
+)
+def test_ufw_that_gives_machines_no_address_is_named(configured: str, status: str | None, level: str) -> None:
+    finding = doctor.ufw(configured, status)
+    assert finding.level == level
+    assert level == "ok" or "ufw allow in on quartet0 && ufw route allow in on quartet0" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("zone", "active", "root", "level"),
+    [
+        (None, False, True, "ok"),
+        (None, True, True, "stop"),
+        (None, True, False, "note"),
+        ("public\n", True, False, "stop"),
+        ("trusted\n", True, False, "ok"),
+    ],
+)
+def test_firewalld_that_gives_machines_no_address_is_named(zone: str | None, active: bool, root: bool, level: str) -> None:
+    finding = doctor.firewalld(zone, active=active, root=root)
+    assert finding.level == level
+    assert level == "ok" or "firewall-cmd --permanent --zone=trusted --add-interface=quartet0" in finding.remedy
+
+
+def test_a_packet_filter_that_drops_is_named() -> None:
+    ours = "table inet quartet_lab {\n\tchain input {\n\t\ttype filter hook input priority filter; policy accept;\n\t}\n}\n"
+    theirs = "table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n"
+    assert doctor.packet_filter(ours).level == "ok"
+    finding = doctor.packet_filter(theirs + ours)
+    assert finding.level == "note"
+    assert "(inet filter)" in finding.text
+
+
 def test_what_it_reads_is_english(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     assert doctor.output("sh", "-c", "echo $LC_ALL") == "C.UTF-8\n"
