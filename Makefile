@@ -9,9 +9,12 @@ BENCH ?=
 # Ansible ends at once in a locale that this machine does not have, and an ssh client may bring such a one along.
 export LC_ALL := $(if $(shell locale -a 2> /dev/null | grep -ixE 'C\.utf-?8'),C.UTF-8,en_US.UTF-8)
 PLAY = .venv/bin/ansible-playbook -i inventory/$(INVENTORY)
+# site.yml with a line for each part, its seconds and its changes; failures are shown whole, and everything is in the log.
+LOG = reports/$(INVENTORY)/site.log
+SITE = @mkdir -p $(dir $(LOG)) && : > $(LOG) && export ANSIBLE_LOG_PATH=$(LOG) ANSIBLE_STDOUT_CALLBACK=parts && set -x && $(PLAY) site.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor deploy run status verify report trace model-check wait lab lab-down drill lint test test-fast test-security test-faults bench
+.PHONY: help setup doctor preflight deploy health run status verify report trace model-check wait lab lab-down drill lint test test-fast test-security test-faults bench
 
 help: ## show this
 	@echo "make VERB [INVENTORY=lab|cloud|single]"; echo
@@ -27,7 +30,13 @@ doctor: ## look whether the lab can run here; changes nothing
 	$(firstword $(wildcard .venv/bin/python) python3) lab/doctor
 
 deploy: .venv/.complete ## install, configure and start everything
-	$(PLAY) site.yml
+	$(SITE)
+
+preflight: .venv/.complete ## test what can be tested before an installation; changes nothing
+	$(PLAY) playbooks/preflight.yml
+
+health: .venv/.complete ## ask every part whether it is healthy
+	$(PLAY) playbooks/health.yml
 
 run: .venv/.complete ## send images: IMAGES=2000, RUN=name resumes or replays a run
 	$(PLAY) playbooks/run.yml -e images=$(IMAGES) $(if $(RUN),-e run=$(RUN))
@@ -56,7 +65,7 @@ lab: .venv/.complete ## the four-VM lab on this machine, from nothing to the rep
 	.venv/bin/python lab/cache
 	vagrant up --no-provision
 	vagrant provision --provision-with access
-	.venv/bin/ansible-playbook -i inventory/lab site.yml
+	$(SITE)
 	.venv/bin/ansible-playbook -i inventory/lab playbooks/wait.yml
 	.venv/bin/ansible-playbook -i inventory/lab playbooks/report.yml
 

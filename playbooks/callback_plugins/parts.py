@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ansible import constants as C  # noqa: N812 (as Ansible's own plugins do)
 from ansible.plugins.callback.default import CallbackModule as Default
 
 DOCUMENTATION = """
@@ -104,7 +105,7 @@ class CallbackModule(Default):  # type: ignore[misc]  # Ansible has no types
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self._end_parts()
-        self._screen.display(f"{self._elapsed()}  end")
+        self._screen.display(f"{self._elapsed()}  end; the whole output is in {C.DEFAULT_LOG_PATH or 'no file: set ANSIBLE_LOG_PATH'}")
         self._aloud(lambda: super(CallbackModule, self).v2_playbook_on_stats(stats))
 
     def _aloud(self, event: Callable[[], None], quiet: bool = False) -> None:
