@@ -94,5 +94,5 @@ def test_without_the_vaults_password_it_says_so(authority: Path) -> None:
     result = sign(authority)
     assert result.returncode != 0
     said = " ".join((result.stdout + result.stderr).split())
-    assert 'vm1: the task "Sign it on the controller" failed.' in said
+    assert 'vm1: the task "Sign the certificate on the controller" failed.' in said
     assert "no vault secrets found" in said
