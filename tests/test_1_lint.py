@@ -5,7 +5,18 @@ from __future__ import annotations
 from phases import ROOT, Command
 
 SHELL = ["lab/box", "lab/network", "lab/machine-up", "lab/machine-down", "lab/setup-host", "roles/base/files/download_cache.sh", ".ci/run"]
-PYTHON = ["vm_apps", "spark", "tests", "molecule", "lab/cache", "lab/doctor", "playbooks/callback_plugins", "playbooks/filter_plugins", "roles", "benchmarks"]
+PYTHON = [
+    "vm_apps",
+    "spark",
+    "tests",
+    "molecule",
+    "lab/cache",
+    "lab/doctor",
+    "playbooks/callback_plugins",
+    "playbooks/filter_plugins",
+    "roles",
+    "benchmarks",
+]
 
 
 def test_ansible_lint(command: Command) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,8 @@ def authority(tmp_path: Path) -> Path:
     """A folder of secrets with a CA, and a request beside it."""
     folder = tmp_path / "secrets"
     folder.mkdir()
-    ca = ["openssl", "req", "-x509", *CURVE, "-subj", "/CN=CA", "-keyout", folder / "ca.key", "-out", folder / "ca.crt"]
-    subprocess.run(ca, check=True, capture_output=True)
+    made = subprocess.check_output([sys.executable, ROOT / "roles/pki/files/make_authority.py", folder, "10"], text=True)
+    assert made == "made\n"
     request = ["openssl", "req", "-new", *CURVE, "-subj", "/CN=sample", "-keyout", tmp_path / "sample.key", "-out", tmp_path / "sample.csr"]
     subprocess.run(request, check=True, capture_output=True)
     (tmp_path / "password").write_text("of the vault")
@@ -87,6 +89,26 @@ def test_it_signs_with_what_ansible_vault_encrypted(authority: Path) -> None:
     secret = key.splitlines()[1]
     assert secret not in result.stdout + result.stderr
     assert not [path.name for path in authority.parent.rglob("*") if path.is_file() and secret in path.read_text()]
+
+
+def valid_since(certificate: Path) -> float:
+    """Return for how many minutes a certificate has been valid."""
+    start = subprocess.check_output(["openssl", "x509", "-in", certificate, "-noout", "-startdate"], text=True).removeprefix("notBefore=")
+    return (time.time() - ssl.cert_time_to_seconds(start.strip())) / 60
+
+
+def test_a_vm_whose_clock_is_behind_takes_them(authority: Path) -> None:
+    assert sign(authority).returncode == 0
+    assert verified(authority, (authority / "ca.crt").read_text())
+    assert valid_since(authority / "ca.crt") >= 60
+    assert valid_since(authority.parent / "sample.crt") >= 59
+
+
+def test_an_authority_that_is_there_stays(authority: Path) -> None:
+    before = (authority / "ca.crt").read_bytes(), (authority / "ca.key").read_bytes()
+    assert (authority / "ca.key").stat().st_mode & 0o777 == 0o600
+    assert subprocess.check_output([sys.executable, ROOT / "roles/pki/files/make_authority.py", authority, "10"], text=True) == ""
+    assert before == ((authority / "ca.crt").read_bytes(), (authority / "ca.key").read_bytes())
 
 
 def test_without_the_vaults_password_it_says_so(authority: Path) -> None:
