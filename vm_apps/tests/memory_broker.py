@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -216,7 +217,8 @@ class MemoryHost:
         self.lines.append(text)
 
     def sleep(self, seconds: float) -> None:
-        """Do not sleep."""
+        """Sleep for a moment only, in which the writer's thread gets on."""
+        time.sleep(min(seconds, 0.001))
 
 
 def away(server: str = "mongodb") -> Unavailable:
