@@ -71,7 +71,7 @@ def test_a_server_that_does_not_come_up_says_why(start, host):
         output = start()
     finally:
         host.check_output(f"mv {key}.away {key} && systemctl restart mongod.service")
-    assert 'the task "Restart" failed.' in output
+    assert 'the task "Restart each unit" failed.' in output
     assert "The last lines of its journal:" in output
     assert "mongod.service: Failed at step CREDENTIALS" in output
 
@@ -82,6 +82,6 @@ def test_the_server_and_the_apps_wait_for_the_firewall(start, host):
         output = start()
     finally:
         host.check_output("systemctl restart quartet-firewall.service && systemctl start mongod.service")
-    assert 'the task "Restart" failed.' in output
+    assert 'the task "Restart each unit" failed.' in output
     assert "mongod.service is activating. The last lines of its journal:" in output
     assert "Held back: the firewall (quartet-firewall.service) is not in force." in output
