@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from vagrant_checkout import copy_checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 # Records how it was called; has no box.
@@ -62,16 +63,7 @@ def test_the_box_is_added_without_molecules_vagrantfile(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("vagrant"), reason="Vagrant is not installed")
 def test_vagrant_up_fills_the_cache_before_a_machine_boots(tmp_path: Path) -> None:
     """The real Vagrant and the real Vagrantfile; what they call is replaced, and the cache's filling ends it there."""
-    for name in (
-        "Vagrantfile",
-        "ansible.cfg",
-        "inventory/lab/hosts.yml",
-        "lab/box",
-        "lab/machine.rb",
-        "roles/base/files/download_cache.sh",
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+    copy_checkout(tmp_path)
     script(tmp_path / "lab/machine-up", '#!/bin/sh\necho "up $1"\n')
     script(tmp_path / ".venv/bin/ansible-playbook", "#!/bin/sh\n")
     script(tmp_path / ".venv/bin/python", '#!/bin/sh\necho "filled by $1"; exit 1\n')

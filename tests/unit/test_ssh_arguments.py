@@ -15,6 +15,7 @@ from typing import Any
 import phases
 import pytest
 import yaml
+from vagrant_checkout import copy_checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 # Stands in for ssh: writes down its arguments, and reaches nobody.
@@ -57,16 +58,7 @@ def judge(words: list[str], address: str, folder: str) -> None:
 def checkout(tmp_path: Path) -> Path:
     """What Vagrant and Ansible read of this checkout, in a folder with a space."""
     copy = tmp_path / "q w"
-    for name in (
-        "Vagrantfile",
-        "ansible.cfg",
-        "inventory/lab/hosts.yml",
-        "lab/machine.rb",
-        "lab/box",
-        "roles/base/files/download_cache.sh",
-    ):
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, copy / name)
+    copy_checkout(copy)
     return copy
 
 
