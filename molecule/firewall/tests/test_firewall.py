@@ -202,8 +202,8 @@ def test_a_reboot_keeps_it(host, reboot):
     host.check_output(
         "for try in $(seq 50); do [ $(ss -Hltn 'sport >= 8001 and sport <= 8002' | wc -l) = 2 ] && exit; sleep 0.2; done; exit 1"
     )
+    assert host.service("quartet-firewall").is_running, host.check_output("journalctl --boot --unit=quartet-firewall")
     assert guarded()
-    assert host.service("quartet-firewall").is_running
 
 
 @pytest.mark.parametrize(
