@@ -1,3 +1,3 @@
 """The version of the package. In a wheel a digest of the sources is appended (by the role app)."""
 
-VERSION = "0.1.1"
+VERSION = "0.2.0"
