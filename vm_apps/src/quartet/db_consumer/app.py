@@ -23,7 +23,9 @@ from quartet.worker.loop import Worker
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `quartet db-consumer`."""
     parser.add_argument("--config", required=True, metavar="FILE", help="settings (JSON)")
-    parser.add_argument("--accept-loss", action="store_true", help="continue although records were deleted before they were read")
+    parser.add_argument(
+        "--accept-loss", action="store_true", help="continue although records were deleted, or a log was cut, and its records lost"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

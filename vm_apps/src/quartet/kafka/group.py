@@ -14,6 +14,7 @@ from kafka.structs import OffsetAndMetadata
 
 from quartet.kafka import internals
 from quartet.kafka.client import CALL_MS, client_options, translate_errors
+from quartet.kafka.leader_epochs import UNKNOWN, LeaderEpochs
 from quartet.runtime import metrics
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.host import Host
@@ -30,8 +31,8 @@ _RECONNECT_SECONDS: Final = 2.0
 class GroupConsumer:
     """A static member of a consumer group that reads one topic from the committed offsets on.
 
-    A group without a commit starts at the oldest record. If records after the committed offset were deleted, the process stops and names
-    the lost range, unless the loss is accepted (`--accept-loss`).
+    A group without a commit starts at the oldest record. If records after the committed offset were deleted, or the broker has lost the end
+    of its log and with it records that were read, the process stops and names the lost range, unless the loss is accepted (`--accept-loss`).
     """
 
     def __init__(self, settings: Kafka, password: str, topic: str, group: str, instance: str, *, accept_loss: bool) -> None:
@@ -40,6 +41,7 @@ class GroupConsumer:
         self._paused = False
         self._on_revoke: Callable[[], None] = lambda: None
         self._last_answer_at = time.monotonic()
+        self._epochs = LeaderEpochs()
         with translate_errors():
             self._consumer = KafkaConsumer(
                 **client_options(settings, password),
@@ -82,6 +84,11 @@ class GroupConsumer:
             except kafka_errors.OffsetOutOfRangeError as error:
                 self._handle_loss(error)
                 return []
+            except kafka_errors.LogTruncationError as error:
+                self._handle_truncation(error)
+                return []
+            for partition, records in found.items():
+                self._epochs.saw(partition, records)
             if found:
                 self._last_answer_at = time.monotonic()
             elif time.monotonic() - self._last_answer_at > _SILENCE_SECONDS:
@@ -130,7 +137,10 @@ class GroupConsumer:
         """
         try:
             with translate_errors():
-                wanted = {TopicPartition(*partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
+                wanted = {}
+                for name, offset in offsets.items():
+                    partition = TopicPartition(*name)
+                    wanted[partition] = OffsetAndMetadata(offset, "", self._epochs.before(partition, offset))
                 self._consumer.commit(wanted, timeout_ms=CALL_MS)
         except Unavailable as error:
             if not isinstance(
@@ -198,15 +208,39 @@ class GroupConsumer:
         ranges = ", ".join(
             f"{_name(partition)}: offsets {offset} to {oldest[partition] - 1} are deleted"
             if offset < oldest[partition]
-            else f"{_name(partition)}: offset {offset} is beyond the end {newest[partition]}; the topic was recreated"
+            else f"{_name(partition)}: the log ends at offset {newest[partition]}, before offset {offset} that this group has reached; "
+            "the topic was created anew, or the broker has lost the end of its log"
             for partition, offset in wanted.items()
         )
+        self._stop_unless_accepted(ranges)
+        self._go_on({partition: OffsetAndMetadata(oldest[partition], "", UNKNOWN) for partition in wanted})
+
+    def _handle_truncation(self, error: kafka_errors.LogTruncationError) -> None:
+        """Handle a log that was cut before the position; kafka-python says at which offset, or None where it does not know."""
+        ranges = []
+        follow: dict[TopicPartition, OffsetAndMetadata] = {}
+        for partition, divergent in error.divergent_offsets.items():
+            position = self._consumer.position(partition, timeout_ms=CALL_MS)
+            oldest = self._consumer.beginning_offsets([partition], timeout_ms=CALL_MS)[partition]
+            follow[partition] = divergent or OffsetAndMetadata(oldest, "", UNKNOWN)
+            ranges.append(
+                f"{_name(partition)}: the broker has lost the end of its log, as a power loss does where appends are not flushed: "
+                f"what was read at offsets {follow[partition].offset} to {position - 1} is gone, and other records may be there"
+            )
+        self._stop_unless_accepted(", ".join(ranges))
+        self._go_on(follow)
+
+    def _stop_unless_accepted(self, ranges: str) -> None:
         if not self._accept_loss:
             message = f"{ranges}. Nothing was skipped; to continue with the remaining records, start once with --accept-loss"
             raise QuartetError(ExitCode.DATA_LOST, message)
         log.error("accepted loss: %s", ranges)
-        for partition in wanted:
-            self._consumer.seek(partition, oldest[partition])
+
+    def _go_on(self, positions: dict[TopicPartition, OffsetAndMetadata]) -> None:
+        """Read from there, and commit it at once: without new records the next start would find the old commit, and stop again."""
+        for partition, position in positions.items():
+            self._consumer.seek(partition, position)
+        self._consumer.commit(positions, timeout_ms=CALL_MS)
 
 
 def join(host: Host, connect: Callable[[], GroupConsumer]) -> GroupConsumer | None:
