@@ -78,7 +78,7 @@ lab-down: ## remove the lab; packages and downloads stay
 drill: .venv/.complete ## kill the broker and a DB consumer in mid-run, then verify (on the lab)
 	.venv/bin/pytest tests/drill.py
 
-bench: .venv/.complete ## measure on the lab: BENCH=latency (none lists them), KEEP=1 writes it into docs/performance.md
+bench: .venv/.complete ## measure on the lab, all or BENCH=latency (BENCH=--list lists them); KEEP=1 writes it into docs/performance.md
 	PYTHONPATH=vm_apps/src .venv/bin/python -m benchmarks $(if $(KEEP),--keep) $(BENCH)
 
 lint: .venv/.complete ## ansible-lint, yamllint, ruff, mypy, shellcheck

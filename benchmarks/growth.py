@@ -73,8 +73,7 @@ def _send_and_wait(images: int) -> None:
     before = _stored()
     lab.send(images)
     lab.wait_until(lambda: _stored() >= before + images, 540, every=2)
-    drained = "quartet status --config=/etc/quartet/spark_jobs/auditor.json --drained > /dev/null && echo yes || true"
-    lab.wait_until(lambda: "yes" in lab.on("vm2", drained), 120, every=2)
+    lab.wait_until_drained(120)
 
 
 def _stored() -> float:

@@ -181,6 +181,19 @@ def rate_in_the_middle(samples: list[tuple[float, float]], goal: float) -> float
     return (inner[-1][1] - inner[0][1]) / (inner[-1][0] - inner[0][0])
 
 
+def wait_until_drained(seconds: float = 1800) -> None:
+    """Wait until everything that was sent is stored, classified and counted, so that a measurement counts its own images alone.
+
+    Raises:
+        SystemExit: producers still send, or the backlog is not done in time.
+    """
+    sending = on("vm3", "systemctl list-units --plain --no-legend --state=activating,active 'quartet-producer@*' | cut -d' ' -f1").split()
+    if sending:
+        raise SystemExit(f"a measurement needs the lab for itself, and {', '.join(sending)} on vm3 still sends: wait, or stop it")
+    drained = "quartet status --config=/etc/quartet/spark_jobs/auditor.json --drained > /dev/null && echo yes || true"
+    wait_until(lambda: "yes" in on("vm2", drained), seconds, every=2)
+
+
 def database_server() -> str:
     """Return the name and version that the database reports."""
     status = on("vm2", "quartet status --config=/etc/quartet/spark_jobs/auditor.json || true")

@@ -92,6 +92,13 @@ def show(rows: Iterable[Row]) -> None:
             print(f"  {row.note}")
 
 
+def summary(rows: Sequence[Row]) -> str:
+    """Return all rows as one table of met and not met."""
+    lines = [("met" if row.met else "NOT MET", f"{row.measure}: {row.what}", f"{row.goal}", row.got) for row in rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(4)]
+    return "\n".join("  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
 def keep(rows: Sequence[Row], server: str) -> None:
     """Store rows in docs/performance.json, replacing older ones of the same name, and update the table of the page."""
     kept: dict[str, dict[str, Any]] = {_name(entry): entry for entry in (json.loads(KEPT.read_text()) if KEPT.exists() else [])}

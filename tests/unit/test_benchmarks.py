@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import latency, results, stream_state
+from benchmarks import __main__ as benchmarks
+from benchmarks import lab, latency, results, stream_state
 from benchmarks.lab import rate_in_the_middle
 from benchmarks.results import Goal, Row, ratios
 
@@ -55,3 +56,25 @@ def test_arrivals_hold_every_sequence(late: int) -> None:
     found = list(stream_state.arrivals(100, late, seed=1))
     assert set(found) == set(range(100))
     assert (len(found) > 100) == (late > 0)
+
+
+def test_without_a_name_all_that_the_lab_can_run_begin_drained_and_end_in_one_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(lab, "wait_until_drained", lambda: order.append("drained"))
+    for name in benchmarks.MEASURES:
+        rows = [Row(name, "what", Goal("<", 1), [2.0 if name == "growth" else 0.5])]
+        monkeypatch.setattr(benchmarks._module(name), "measure", lambda _, name=name, rows=rows: order.append(name) or rows)
+    assert benchmarks.main([]) == 1
+    needs = [name for name in benchmarks.MEASURES if name not in (*benchmarks.ALONE, "stream_state")]
+    assert [word for name in needs for word in ("drained", name)] == [word for word in order if word != "stream_state"]
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("met ", "NOT MET"))]
+    assert [line.split()[0] for line in table].count("met") == len(needs)
+    assert [line for line in table if line.startswith("NOT MET") and "growth: what" in line]
+
+
+def test_a_name_that_is_none_lists_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (benchmarks.main(["speed"]), benchmarks.main(["--list"])) == (2, 0)
+    printed = capsys.readouterr().out
+    assert all(printed.count(f"\n  {name} ") == 2 for name in benchmarks.MEASURES)
