@@ -100,6 +100,7 @@ module QuartetLab
   end
 
   CACHE_IN_GUEST = "var/cache/quartet".freeze
+  CLOUD_BOX = ENV["QUARTET_DEBIAN"] == "13" ? "debian/trixie64" : "debian/bookworm64"
 
   # Memory is a real limit, so that what fits here fits a VM of that size. CPUs are shares: a lab has more of them than most hosts.
   def limits(lxc, row)
@@ -113,7 +114,7 @@ module QuartetLab
 
   def libvirt(node, row)
     node.vm.provider "libvirt" do |libvirt, override|
-      override.vm.box = ENV.fetch("QUARTET_BOX", "debian/bookworm64")
+      override.vm.box = ENV.fetch("QUARTET_BOX", CLOUD_BOX)
       override.vm.network "private_network", ip: row.fetch("address"), libvirt__network_name: "quartet"
       override.vm.synced_folder CACHE, "/#{CACHE_IN_GUEST}", type: "rsync", rsync__exclude: ["apt/", "box/"] if File.directory?(CACHE)
       libvirt.cpus = row.fetch("cpus")
@@ -123,7 +124,7 @@ module QuartetLab
 
   def virtualbox(node, row)
     node.vm.provider "virtualbox" do |virtualbox, override|
-      override.vm.box = ENV.fetch("QUARTET_BOX", "debian/bookworm64")
+      override.vm.box = ENV.fetch("QUARTET_BOX", CLOUD_BOX)
       override.vm.network "private_network", ip: row.fetch("address")
       override.vm.synced_folder CACHE, "/#{CACHE_IN_GUEST}", type: "rsync", rsync__exclude: ["apt/", "box/"] if File.directory?(CACHE)
       virtualbox.cpus = row.fetch("cpus")

@@ -31,7 +31,8 @@ def command() -> Command:
 def host(command: Command) -> None:
     """Set up the bridge, the box and the cache of downloads."""
     command("lab/setup-host", seconds=900)
-    command(sys.executable, "lab/cache", seconds=1800)
+    for debian in ("12", "13"):  # molecule/default has a VM of Debian 13
+        command(sys.executable, "lab/cache", seconds=1800, QUARTET_DEBIAN=debian)
     command("lab/box", seconds=600)
 
 

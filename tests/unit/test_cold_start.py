@@ -84,15 +84,31 @@ def test_vagrant_up_fills_the_cache_before_a_machine_boots(tmp_path: Path) -> No
     assert f"filled by {tmp_path}/lab/cache" in result.stdout, result.stdout + result.stderr
 
 
-def test_another_python_downloads_nothing_and_goes_on(
-    cache: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("debian", "python", "tag"), [("", "3.11", "cp311"), ("13", "3.13", "cp313")])
+def test_the_wheels_are_those_of_the_machines_python(
+    cache: ModuleType, monkeypatch: pytest.MonkeyPatch, debian: str, python: str, tag: str
 ) -> None:
-    monkeypatch.setattr(cache.sys, "version_info", (3, 13, 1))
+    """Whatever Python runs lab/cache."""
+    monkeypatch.setenv("QUARTET_DEBIAN", debian)
     monkeypatch.setattr(cache.sys, "argv", ["cache"])
-    monkeypatch.setattr(cache.subprocess, "run", lambda *_, **__: pytest.fail("it downloads"))
+    asked: list[list[str]] = []
+    monkeypatch.setattr(cache.subprocess, "run", lambda command, **_: asked.append(command))
     assert cache.main() == 0
-    assert not cache.WHEELS.exists()
-    assert "download from the index themselves" in capsys.readouterr().out
+    assert len(asked) == len(cache.locks())
+    assert all({f"--python-version={python}", f"--abi={tag}"} <= set(command) for command in asked)
+    assert all(cache.stamp(lock, python).exists() for lock in cache.locks())
+
+
+def test_another_debian_is_refused(cache: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUARTET_DEBIAN", "11")
+    monkeypatch.setattr(cache.sys, "argv", ["cache"])
+    with pytest.raises(SystemExit, match="QUARTET_DEBIAN is '11', and machines are made of Debian 12 or 13"):
+        cache.main()
+    box = subprocess.run(
+        [ROOT / "lab/box", "name"], env={**os.environ, "QUARTET_DEBIAN": "11"}, capture_output=True, text=True, check=False
+    )
+    assert box.returncode == 2
+    assert "QUARTET_DEBIAN is '11', and machines are made of Debian 12 or 13" in box.stderr
 
 
 @pytest.mark.parametrize(("python", "same"), [("3.11.2", True), ("3.12.3", False)])
@@ -115,4 +131,4 @@ def test_the_role_looks_for_the_stamps_that_the_cache_leaves(cache: ModuleType, 
         env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
     )
     stamps = json.loads(output[output.index("{") :])["_base_venv_stamps"]
-    assert (stamps == [str(cache.stamp(lock)) for lock in [*locks[1:], locks[0]]]) is same
+    assert (stamps == [str(cache.stamp(lock, "3.11")) for lock in [*locks[1:], locks[0]]]) is same
