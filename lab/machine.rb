@@ -116,7 +116,6 @@ module QuartetLab
     node.vm.provider "libvirt" do |libvirt, override|
       override.vm.box = ENV.fetch("QUARTET_BOX", CLOUD_BOX)
       override.vm.network "private_network", ip: row.fetch("address"), libvirt__network_name: "quartet"
-      override.vm.synced_folder CACHE, "/#{CACHE_IN_GUEST}", type: "rsync", rsync__exclude: ["apt/", "box/"] if File.directory?(CACHE)
       libvirt.cpus = row.fetch("cpus")
       libvirt.memory = row.fetch("memory")
     end
@@ -126,7 +125,6 @@ module QuartetLab
     node.vm.provider "virtualbox" do |virtualbox, override|
       override.vm.box = ENV.fetch("QUARTET_BOX", CLOUD_BOX)
       override.vm.network "private_network", ip: row.fetch("address")
-      override.vm.synced_folder CACHE, "/#{CACHE_IN_GUEST}", type: "rsync", rsync__exclude: ["apt/", "box/"] if File.directory?(CACHE)
       virtualbox.cpus = row.fetch("cpus")
       virtualbox.memory = row.fetch("memory")
     end

@@ -6,7 +6,15 @@ import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("Vagrantfile", "ansible.cfg", "inventory/lab/hosts.yml", "lab/box", "lab/machine.rb", "roles/base/files/download_cache.sh")
+FILES = (
+    "Vagrantfile",
+    "ansible.cfg",
+    "inventory/lab/hosts.yml",
+    "lab/box",
+    "lab/machine.rb",
+    "lab/obstacles.rb",
+    "roles/base/files/download_cache.sh",
+)
 
 
 def copy_checkout(folder: Path) -> None:
