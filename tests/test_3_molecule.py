@@ -16,6 +16,7 @@ ORDER = [
     "pki",
     "java",
     "kafka",
+    "kafka_cluster",
     "mongodb",
     "mongodb_org",
     "firewall",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from role_modules import load_file
@@ -119,3 +120,18 @@ def test_collections_with_their_validators(tmp_path: Path) -> None:
     (tmp_path / "image.json").write_text('{"bsonType": "object"}')
     rows = FILTERS["with_validators"]([{"name": "a", "schema": "image"}, {"name": "b"}], str(tmp_path))
     assert [row["validator"] for row in rows] == [{"bsonType": "object"}, {}]
+
+
+def test_the_first_voters_of_a_cluster() -> None:
+    """Every node is formatted with the same list; https://kafka.apache.org/documentation/#kraft_config has its form."""
+    nodes = [{"id": 12, "address": "192.0.2.1"}, {"id": 7, "address": "192.0.2.2"}]
+    initial_controllers = FILTERS["initial_controllers"]
+    text = initial_controllers(nodes, "a-cluster-of-22-letters", 9094)
+    rows = [re.fullmatch(r"(\d+)@([\d.]+):9094:([\w][\w-]{21})", row) for row in text.split(",")]
+    assert all(rows)
+    assert [(row[1], row[2]) for row in rows if row] == [("12", "192.0.2.1"), ("7", "192.0.2.2")]
+    assert len({row[3] for row in rows if row}) == 2
+    assert initial_controllers(nodes, "a-cluster-of-22-letters", 9094) == text
+    assert initial_controllers(nodes, "another", 9094) != text
+    many = initial_controllers([{"id": number, "address": "a"} for number in range(300)], "c", 1)
+    assert ":-" not in many

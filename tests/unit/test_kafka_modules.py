@@ -26,12 +26,13 @@ class Broker:
         self.users: dict[str, bytes] = {}
         self.salts: dict[str, bytes] = {}
         self.refused: list[Any] = []
+        self.voters = [{"replica_id": 1, "last_caught_up_timestamp": 10**12}]
 
     def describe_cluster(self) -> dict[str, Any]:
         return {"cluster_id": "c1", "brokers": [{"broker_id": 1}]}
 
     def describe_metadata_quorum(self) -> dict[str, Any]:
-        return {"topics": [{"partitions": [{"leader_id": 1, "current_voters": [{"replica_id": 1}]}]}]}
+        return {"topics": [{"partitions": [{"leader_id": 1, "current_voters": self.voters}]}]}
 
     def describe_topics(self) -> list[dict[str, Any]]:
         return [
@@ -189,10 +190,12 @@ def test_a_healthy_broker_has_no_problems(run: Any, broker: Broker) -> None:
 
 def test_each_problem_of_a_broker_is_named(run: Any, broker: Broker) -> None:
     broker.topics["images"] = {"partitions": 1, "config": {}, "leader": -1}
+    broker.voters.append({"replica_id": 5, "last_caught_up_timestamp": 10**12 - 6_000})
     assert run("kafka_info", nodes=[1, 2], cluster="c2", topics=["dead"])["problems"] == [
         "this is cluster c1, not c2",
         "nodes that are not registered as brokers: [2]",
         "nodes that are not voters of the quorum: [2]",
+        "voters that have not caught up with the quorum's log for 5 s: [5]",
         "missing topics: dead",
         "partitions of images without a leader or with too few replicas: [0]",
     ]

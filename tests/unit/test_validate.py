@@ -75,15 +75,37 @@ def test_an_address_that_other_vms_cannot_use_is_refused(inventory: Path, addres
     assert f"quartet1 has quartet_address '{address}'" in message(result)
 
 
-def test_a_second_broker_is_refused_by_name(inventory: Path) -> None:
-    def add(quartet: dict[str, Any]) -> None:
-        quartet["hosts"]["quartet2"] = {"ansible_host": "192.0.2.20"}
-        quartet["children"]["kafka"]["hosts"]["quartet2"] = {}
+def brokers(inventory: Path, *ids: int | None) -> None:
+    """Add a host with a broker for each of these node ids, or without one."""
+
+    def add(quartet: Any) -> None:
+        for number, node_id in enumerate(ids):
+            quartet["hosts"][f"more{number}"] = {"ansible_host": f"192.0.2.{100 + number}"} | (
+                {"kafka_node_id": node_id} if node_id else {}
+            )
+            quartet["children"]["kafka"]["hosts"][f"more{number}"] = {}
 
     change_hosts(inventory, add)
+
+
+def test_a_second_broker_is_refused_by_name(inventory: Path) -> None:
+    brokers(inventory, 2)
     result = validate(inventory)
     assert result.returncode != 0
-    assert "Group 'kafka' has 2 hosts (quartet1, quartet2)" in message(result)
+    assert "Group 'kafka' has 2 hosts" in message(result)
+    assert "1, 3, 5 are supported" in message(result)
+
+
+def test_three_brokers_have_three_node_ids(inventory: Path) -> None:
+    brokers(inventory, 9, None)
+    result = validate(inventory)
+    assert result.returncode != 0
+    assert "have the node ids 9, 1, 1. Give each its own kafka_node_id" in message(result)
+
+
+def test_three_brokers_are_accepted(inventory: Path) -> None:
+    brokers(inventory, 9, 4)
+    assert validate(inventory).returncode == 0
 
 
 def test_a_missing_group_is_named(inventory: Path) -> None:

@@ -41,6 +41,9 @@ topics: {description: Number of partitions by topic, type: dict, returned: alway
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kafka_admin import CONNECTION, administrator
 
+#: Voters fetch at least twice a second
+CAUGHT_UP_MS = 5_000
+
 
 def main() -> None:
     """Query Kafka and report problems."""
@@ -67,6 +70,9 @@ def main() -> None:
             problems.append(f"nodes that are not voters of the quorum: {sorted(missing)}")
         if quorum["leader_id"] < 0:
             problems.append("the quorum has no leader")
+        caught_up = {voter["replica_id"]: voter["last_caught_up_timestamp"] for voter in quorum["current_voters"]}
+        if behind := [node for node, moment in sorted(caught_up.items()) if max(caught_up.values()) - moment > CAUGHT_UP_MS]:
+            problems.append(f"voters that have not caught up with the quorum's log for {CAUGHT_UP_MS // 1000} s: {behind}")
         if missing := set(module.params["topics"]) - topics.keys():
             problems.append(f"missing topics: {', '.join(sorted(missing))}")
         for name, topic in sorted(topics.items()):
