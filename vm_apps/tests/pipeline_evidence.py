@@ -1,24 +1,88 @@
-"""Evidence of a small run without violations, for tests to modify."""
+"""Evidence of a small run without violations, for tests to modify; it is judged as a file, like that of the servers."""
 
 import hashlib
-from dataclasses import replace
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from quartet.audit import verdict
 from quartet.audit.evidence import (
     DeadLetter,
-    Evidence,
     ImageRecord,
     InferenceRecord,
     Ledger,
+    Offsets,
+    Place,
     Result,
     StoredImage,
     StoredInference,
     TopicRange,
 )
+from quartet.audit.evidence_file import EvidenceFile
 from quartet.counting.sequences import SeenSequences
 
 MODEL = "0123456789ab"
 COUNT = 6
 PARTITIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the auditor read, small enough for memory."""
+
+    taken_at: int
+    model: str
+    images: Sequence[ImageRecord]
+    inferences: Sequence[InferenceRecord]
+    refused_images: frozenset[Place]
+    refused_inferences: frozenset[Place]
+    dead_letters: Sequence[DeadLetter]
+    stored_images: Sequence[StoredImage]
+    stored_inferences: Sequence[StoredInference]
+    batch: Sequence[Result]
+    stream: Sequence[Result]
+    topics: Mapping[str, TopicRange]
+    images_topic: str
+    inferences_topic: str
+    committed: Mapping[str, Offsets]
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def as_file(self, promised: Sequence[Ledger] = ()) -> Iterator[EvidenceFile]:
+        """Yield the evidence and the ledgers as a file."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = EvidenceFile(Path(folder))
+            file.describe(taken_at=self.taken_at, model=self.model, images_topic=self.images_topic, inferences_topic=self.inferences_topic)
+            file.add_versions(self.versions)
+            file.add_committed(self.committed)
+            file.add_results("batch", self.batch)
+            file.add_results("stream", self.stream)
+            for ledger in promised:
+                file.add_ledger(ledger)
+            for name, extent in self.topics.items():
+                file.add_range(name, extent)
+            for rows in (self.images, self.inferences, self.dead_letters, self.stored_images, self.stored_inferences):
+                file.add_rows(rows)
+            file.add_bad_records("images", self.refused_images)
+            file.add_bad_records("inferences", self.refused_inferences)
+            file.derive()
+            try:
+                yield file
+            finally:
+                file.close()
+
+    def lags(self) -> dict[str, int]:
+        """Return the number of records that each reader has not read."""
+        with self.as_file() as file:
+            return dict(file.query("SELECT reader, unread FROM lag"))
+
+
+def judge(evidence, promised):
+    """Judge evidence by ledgers."""
+    with evidence.as_file(promised) as file:
+        return verdict.judge(file)
 
 
 def digest(producer_id, sequence):

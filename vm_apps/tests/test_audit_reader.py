@@ -94,7 +94,7 @@ def test_ledgers(tmp_path):
     file.write_text(json.dumps([exported]))
     (ledger,) = read_ledgers(file)
     assert list(ledger.acknowledged) == [0, 1, 3]
-    assert (ledger.digest(3), ledger.digest(4), ledger.is_finished) == (b"\x03" * 32, None, False)
+    assert (ledger.digest(3), ledger.digest(4), ledger.finished) == (b"\x03" * 32, None, None)
 
 
 @pytest.mark.parametrize("content", ["", "{}x", "[{}]", '[{"producer_id": 1}]', "[1]"])
@@ -102,7 +102,7 @@ def test_what_is_no_ledger_is_refused(tmp_path, content):
     file = tmp_path / "ledgers.json"
     file.write_text(content)
     with pytest.raises(QuartetError) as caught:
-        read_ledgers(file)
+        list(read_ledgers(file))
     assert caught.value.code is ExitCode.INPUT
 
 

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 from PIL import Image
-from pipeline_evidence import good_run, image_id, ledgers
+from pipeline_evidence import good_run, image_id, judge, ledgers
 from quartet.audit.report import chart, page, tables
 from quartet.audit.report.samples import Sample, png
-from quartet.audit.verdict import judge
 
 
 def verdict(evidence=None):

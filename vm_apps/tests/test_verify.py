@@ -4,11 +4,10 @@ import json
 from dataclasses import replace
 
 import pytest
-from pipeline_evidence import MODEL, added_end, dead_letter, good_run, image, image_id, ledgers, stored_image, without
+from pipeline_evidence import MODEL, added_end, dead_letter, good_run, image, image_id, judge, ledgers, stored_image, without
 from quartet.audit import verify
 from quartet.audit.evidence import Result, TopicRange
-from quartet.audit.rules.rule import State
-from quartet.audit.verdict import judge
+from quartet.audit.rule import State
 from quartet.counting.totals import Totals
 
 LOST = image_id(101, 3)
@@ -248,10 +247,10 @@ def test_rule_8_what_retention_deleted_is_counted_from_the_database():
 
 def test_the_lag_ignores_what_was_deleted():
     good = good_run()
-    assert good.lag("images") == good.stream_lag() == 0
+    assert good.lags()["images"] == good.lags()["Spark stream"] == 0
     fresh = replace(good, committed={}, stream=[], topics={**good.topics, "images": TopicRange({0: 4, 1: 6}, {0: 6, 1: 6})})
-    assert fresh.lag("images") == 2
-    assert fresh.lag("inferences") == fresh.stream_lag() == 12
+    assert fresh.lags()["images"] == 2
+    assert fresh.lags()["inferences"] == fresh.lags()["Spark stream"] == 12
 
 
 def test_figures():

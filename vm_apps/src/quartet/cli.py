@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "model": ("quartet.inference.model_check", "check a model file"),
     "train": ("quartet.inference.train", "train a model"),
     "verify": ("quartet.audit.verify", "recount all inferences and check the delivery rules"),
+    "evidence": ("quartet.audit.export", "write the evidence of verify as Parquet files"),
     "report": ("quartet.audit.report.command", "write the report (HTML, CSV and chart)"),
     "trace": ("quartet.audit.trace", "show one image at every stage of the pipeline"),
     "health": ("quartet.runtime.health", "wait until units are healthy"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from quartet.audit.evidence import DeadLetter, ImageRecord, InferenceRecord, Offsets, Result, StoredImage, StoredInference
+from quartet.audit.evidence import DeadLetter, ImageRecord, InferenceRecord, Offsets, Place, Result, StoredImage, StoredInference
 from quartet.contracts.causes import ContractError
 from quartet.contracts.dead_letter import decode_dead_letter
 from quartet.contracts.ids import parse_id
@@ -14,9 +14,11 @@ from quartet.contracts.image import decode_image
 from quartet.contracts.inference import decode_inference
 
 Document = Mapping[str, Any]
+Decoded = tuple[Sequence[ImageRecord] | Sequence[InferenceRecord], frozenset[Place]]
+"""The valid records, and the positions of the invalid ones."""
 
 
-def image_records(records: Iterator[Any]) -> tuple[list[ImageRecord], frozenset[tuple[int, int]]]:
+def image_records(records: Iterable[Any]) -> tuple[list[ImageRecord], frozenset[tuple[int, int]]]:
     """Decode the records of the images; return the valid ones and the positions of the invalid ones."""
     good, bad = [], []
     for record in records:
@@ -42,7 +44,7 @@ def image_records(records: Iterator[Any]) -> tuple[list[ImageRecord], frozenset[
     return good, frozenset(bad)
 
 
-def inference_records(records: Iterator[Any]) -> tuple[list[InferenceRecord], frozenset[tuple[int, int]]]:
+def inference_records(records: Iterable[Any]) -> tuple[list[InferenceRecord], frozenset[tuple[int, int]]]:
     """Decode the records of the inferences; return the valid ones and the positions of the invalid ones."""
     good, bad = [], []
     for record in records:
@@ -70,7 +72,7 @@ def inference_records(records: Iterator[Any]) -> tuple[list[InferenceRecord], fr
     return good, frozenset(bad)
 
 
-def dead_letter_records(records: Iterator[Any]) -> list[DeadLetter]:
+def dead_letter_records(records: Iterable[Any]) -> list[DeadLetter]:
     """Decode the dead letters, one per refused record. Records that are not dead letters are skipped."""
     letters: dict[tuple[str, int, int], DeadLetter] = {}
     for record in records:

@@ -1,14 +1,13 @@
-"""The evidence that the auditor collects, as plain data: ledgers, topics, collections and committed offsets.
+"""The records and documents of the evidence, each with the fields of its table in sql/tables.sql.
 
-`reader` collects it from the servers; `rules`, `verdict` and `figures` evaluate it without any I/O.
-Only the digest of an image is kept, so a million images fit into memory.
+`reader` reads them from the servers and hands them to an `EvidenceFile` in batches; of an image only the digest is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from quartet.counting.sequences import SeenSequences
 
@@ -33,11 +32,6 @@ class Ledger:
     finished: int | None = None
     digests: bytes = b""
     dataset: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the producer has sent everything it reserved, so that no further images can appear."""
-        return self.finished is not None and self.finished >= self.high_water
 
     def digest(self, sequence: int) -> bytes | None:
         """Return the sha256 of the payload that was sent; None if the ledger does not have it."""
@@ -143,60 +137,6 @@ class TopicRange:
     end: Offsets
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """All evidence, collected in the order that allows judging a live system: see `reader`."""
-
-    taken_at: int
-    model: str
-    images: Sequence[ImageRecord]
-    inferences: Sequence[InferenceRecord]
-    refused_images: frozenset[Place]
-    refused_inferences: frozenset[Place]
-    dead_letters: Sequence[DeadLetter]
-    stored_images: Sequence[StoredImage]
-    stored_inferences: Sequence[StoredInference]
-    batch: Sequence[Result]
-    stream: Sequence[Result]
-    topics: Mapping[str, TopicRange]
-    images_topic: str
-    inferences_topic: str
-    committed: Mapping[str, Offsets]
-    """Offsets committed by the groups `images`, `inferences` and `inference`."""
-    versions: Mapping[str, str] = field(default_factory=dict)
-
-    def lag(self, group: str) -> int:
-        """Return the number of records that a group (images, inferences, inference) has not yet committed."""
-        topic = self.topics[self.inferences_topic if group == "inferences" else self.images_topic]
-        return unread(topic, self.committed.get(group, {}))
-
-    def stream_lag(self) -> int:
-        """Return the number of inference records that the stream has not yet counted."""
-        return uncounted(self.topics[self.inferences_topic], self.stream)
-
-    @property
-    def drained(self) -> bool:
-        """Whether every group has committed, and the stream has counted, all records."""
-        return all(self.lag(group) == 0 for group in ("images", "inferences", "inference")) and self.stream_lag() == 0
-
-    def has_committed(self, group: str, at: Place) -> bool:
-        """Return whether a group (images, inferences, inference) has committed the record at a position."""
-        partition, offset = at
-        return offset < self.committed.get(group, {}).get(partition, 0)
-
-    def dead_letters_of(self, topic: str) -> list[DeadLetter]:
-        """Return the dead letters of a topic's records."""
-        return [letter for letter in self.dead_letters if letter.topic == topic]
-
-    def first_inferences(self) -> dict[str, InferenceRecord]:
-        """Return the first inference of the model for each image id in log order: the one that counts."""
-        first: dict[str, InferenceRecord] = {}
-        for record in in_log_order(self.inferences):
-            if record.model == self.model:
-                first.setdefault(record.id, record)
-        return first
-
-
 def unread(topic: TopicRange, committed: Offsets) -> int:
     """Return the number of a topic's records at or after the committed offsets."""
     return sum(max(0, end - max(committed.get(p, 0), topic.begin.get(p, 0))) for p, end in topic.end.items())
@@ -205,23 +145,3 @@ def unread(topic: TopicRange, committed: Offsets) -> int:
 def uncounted(topic: TopicRange, stream: Sequence[Result]) -> int:
     """Return the number of a topic's records at or after the offsets in the stream's documents."""
     return unread(topic, {p: max((r.offsets or {}).get(p, 0) for r in stream) for p in topic.end} if stream else {})
-
-
-class _Placed(Protocol):
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-
-
-def place(record: _Placed) -> Place:
-    """Return the position of a record, or of the record of a document."""
-    return record.partition, record.offset
-
-
-PlacedT = TypeVar("PlacedT", bound=_Placed)
-
-
-def in_log_order(records: Iterable[PlacedT]) -> list[PlacedT]:
-    """Sort records by partition and offset. All records of an id are in one partition, so this order defines its first record."""
-    return sorted(records, key=lambda record: (record.partition, record.offset))

@@ -1,18 +1,13 @@
-"""Collects the evidence for the auditing commands, with the auditor's read-only access.
-
-The order of reading allows judging a live system: first the promises (ledgers, commits), then what must exist because of them, each before
-its source (documents, inferences, images). What arrives in between can only appear as surplus, never as missing.
-"""
+"""Reads the servers for the auditing commands, with the auditor's read-only access."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from quartet.audit.decoding import dead_letter_records, image_records, inference_records, result, stored_image, stored_inference
-from quartet.audit.evidence import Evidence, Result, StoredImage, StoredInference, TopicRange
+from quartet.audit.decoding import result, stored_image, stored_inference
+from quartet.audit.evidence import Result, StoredImage, StoredInference, TopicRange
 from quartet.audit.topics import topic_range, topic_records
 from quartet.kafka import client as kafka_client
 from quartet.mongodb import client as mongodb_client
@@ -128,15 +123,15 @@ class Auditor:
         with mongodb_client.translate_errors():
             return [result(document) for document in self._stream_collection.find({})]
 
-    def stored_images(self) -> list[StoredImage]:
-        """Return all documents of images, with digests instead of their bytes."""
+    def stored_images(self) -> Iterator[StoredImage]:
+        """Yield all documents of images, with digests instead of their bytes."""
         with mongodb_client.translate_errors():
-            return [stored_image(document) for document in self.image_collection.find({}, batch_size=_BATCH)]
+            yield from map(stored_image, self.image_collection.find({}, batch_size=_BATCH))
 
-    def stored_inferences(self) -> list[StoredInference]:
-        """Return all documents of inferences."""
+    def stored_inferences(self) -> Iterator[StoredInference]:
+        """Yield all documents of inferences."""
         with mongodb_client.translate_errors():
-            return [stored_inference(document) for document in self.inference_collection.find({}, batch_size=_BATCH)]
+            yield from map(stored_inference, self.inference_collection.find({}, batch_size=_BATCH))
 
     def counts(self) -> dict[str, int]:
         """Return the number of stored images, and of stored inferences of the model."""
@@ -156,35 +151,3 @@ class Auditor:
             "readers": readers,
             "model": settings.model,
         }
-
-    def collect(self) -> Evidence:
-        """Collect all evidence."""
-        topics = self.settings.topics
-        taken_at = time.time_ns() // 1000
-        committed = self.committed()
-        stream, batch = self.stream(), self.batch()
-        stored_images, stored_inferences = self.stored_images(), self.stored_inferences()
-        letters_range, letters = self.read_topic(topics.dead_letters)
-        dead_letters = dead_letter_records(letters)
-        inferences_range, inference_log = self.read_topic(topics.inferences)
-        inferences, refused_inferences = inference_records(inference_log)
-        images_range, image_log = self.read_topic(topics.images)
-        images, refused_images = image_records(image_log)
-        return Evidence(
-            taken_at=taken_at,
-            model=self.settings.model,
-            images=images,
-            inferences=inferences,
-            refused_images=refused_images,
-            refused_inferences=refused_inferences,
-            dead_letters=dead_letters,
-            stored_images=stored_images,
-            stored_inferences=stored_inferences,
-            batch=batch,
-            stream=stream,
-            topics={topics.images: images_range, topics.inferences: inferences_range, topics.dead_letters: letters_range},
-            images_topic=topics.images,
-            inferences_topic=topics.inferences,
-            committed=committed,
-            versions=self.versions(),
-        )

@@ -6,9 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
-from quartet.audit import reader
-from quartet.audit.ledgers import read_ledgers
-from quartet.audit.rules.rule import State
+from quartet.audit import collection
+from quartet.audit.reader import Auditor
+from quartet.audit.rule import State
 from quartet.audit.verdict import Verdict, judge
 from quartet.runtime import settings
 from quartet.runtime.errors import ExitCode
@@ -51,17 +51,15 @@ def _share(incorrect: int | None, total: int | None) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `quartet verify`."""
-    parser.add_argument("--config", required=True, metavar="FILE", help="the auditor's settings (JSON)")
-    parser.add_argument("--ledgers", required=True, metavar="FILE", help="output of `quartet ledger export`")
+    collection.add_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="also write the verdict and all figures to this file (JSON)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Collect, judge, show the table and write the JSON."""
-    options = settings.load(settings.AuditorSettings, arguments.config)
-    ledgers = read_ledgers(arguments.ledgers)
-    with reader.exit_if_unavailable():
-        verdict = judge(reader.Auditor(options).collect(), ledgers)
+    auditor = Auditor(settings.load(settings.AuditorSettings, arguments.config))
+    with collection.collected_evidence(auditor, arguments.ledgers, arguments.work) as evidence:
+        verdict = judge(evidence)
     if arguments.json is not None:
         Path(arguments.json).write_text(json.dumps(verdict.as_json(), indent=1), encoding="utf-8")
     print(table(verdict))

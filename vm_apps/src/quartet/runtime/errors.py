@@ -28,6 +28,8 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 69
     #: a bug in this program
     SOFTWARE = 70
+    #: a folder cannot be written, or its disk is full
+    DISK = 73
     #: records were deleted from the topic before they were read
     DATA_LOST = 74
     #: the database rejects so many documents that the deployment must be misconfigured
