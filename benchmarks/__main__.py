@@ -20,6 +20,7 @@ MEASURES: Final = (
     "producer",
     "stream_state",
     "spark_batch",
+    "verify",
     "growth",
     "cuda",
     "blank_machine",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from quartet.audit.decoding import Decoded, dead_letter_records, image_records, inference_records
-from quartet.audit.evidence_file import BATCH, EvidenceFile, batches
+from quartet.audit.evidence_file import BATCH, MEMORY_LIMIT, EvidenceFile, batches
 from quartet.audit.ledgers import read_ledgers
 from quartet.audit.reader import Auditor, exit_if_unavailable
 from quartet.audit.workspace import require_space, work_folder
@@ -30,14 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def collected_evidence(auditor: Auditor, ledgers: Path, work: Path | None) -> Iterator[EvidenceFile]:
+def collected_evidence(auditor: Auditor, ledgers: Path, work: Path | None, *, memory_limit: str = MEMORY_LIMIT) -> Iterator[EvidenceFile]:
     """Yield the evidence, ready to be judged; its file is in the folder `work` (None: the folder of the ledgers) and removed at the end.
 
     Raises:
         QuartetError: INPUT, the ledgers; CREDENTIALS; UNAVAILABLE, a server does not answer; DISK.
     """
     with work_folder(work or ledgers.absolute().parent) as folder, exit_if_unavailable():
-        evidence = EvidenceFile(folder)
+        evidence = EvidenceFile(folder, memory_limit=memory_limit)
         try:
             for ledger in read_ledgers(ledgers):
                 evidence.add_ledger(ledger)
