@@ -47,7 +47,7 @@ status: .venv/.complete ## show what every part does at this moment
 wait: .venv/.complete ## wait until everything that was sent is stored, classified and counted
 	$(PLAY) playbooks/wait.yml
 
-verify: .venv/.complete ## recount everything in plain Python and compare
+verify: .venv/.complete ## recount everything without Spark and compare
 	$(PLAY) playbooks/verify.yml
 
 report: .venv/.complete ## verify, and make the page, the CSV and the chart in reports/

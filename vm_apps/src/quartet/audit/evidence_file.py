@@ -149,7 +149,7 @@ class EvidenceFile:
             QuartetError: DISK, the folder cannot be written or the disk is full.
         """
         tables = [name for (name,) in self.query("SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name")]
-        with _disk_errors(folder):
+        with _disk_errors(folder, "--output"):
             for table in tables:
                 self._connection.table(table).write_parquet(str(folder / f"{table}.parquet"), compression="zstd")
         return tables
@@ -176,12 +176,12 @@ class EvidenceFile:
 
 
 @contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
+def _disk_errors(folder: Path, option: str = "--work") -> Iterator[None]:
     try:
         yield
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         reason = str(error).splitlines()[0]
-        message = f"the evidence does not fit into {folder}: {reason}. Free disk space, or name another folder with --work"
+        message = f"cannot keep the evidence in {folder}: {reason}. Free disk space there, or name another folder with {option}"
         raise QuartetError(ExitCode.DISK, message) from error
 
 
