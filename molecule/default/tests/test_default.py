@@ -64,7 +64,7 @@ def drained(host):
     )
     export = "/opt/quartet/producer/current/bin/quartet ledger export --state-directory=/var/lib/quartet-producer"
     host.check_output(f"umask 077 && {export} > /run/ledgers.json")
-    return host.run(f"quartet verify {AUDITOR} --ledgers=/run/ledgers.json --json=/run/verify.json")
+    return host.run(f"quartet verify {AUDITOR} --ledgers=/run/ledgers.json --work=/var/tmp --json=/run/verify.json")
 
 
 def test_the_recount_agrees(drained):

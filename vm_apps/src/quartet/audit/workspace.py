@@ -30,20 +30,15 @@ def work_folder(parent: Path) -> Iterator[Path]:
     Raises:
         QuartetError: DISK, `parent` cannot be written.
     """
-    _remove_leftovers(parent)
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    except OSError as error:
-        message = f"cannot work in {parent}: {error.strerror}. Name a folder of this user with --work"
-        raise QuartetError(ExitCode.DISK, message) from error
     before = {number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGHUP)}
-    held = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield folder
+        folder, held = _create(parent)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(held)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(held)
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -62,6 +57,25 @@ def require_space(folder: Path, images: int) -> None:
             "free disk space, or name a folder on another disk with --work"
         )
         raise QuartetError(ExitCode.DISK, message)
+
+
+def _create(parent: Path) -> tuple[Path, int]:
+    """Return a new folder and its descriptor, which holds the folder's lock."""
+    try:
+        around = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            # nobody takes a folder for a leftover before it is locked
+            fcntl.flock(around, fcntl.LOCK_EX)
+            _remove_leftovers(parent)
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            held = os.open(folder, os.O_RDONLY)
+            fcntl.flock(held, fcntl.LOCK_EX)
+        finally:
+            os.close(around)
+    except OSError as error:
+        message = f"cannot work in {parent}: {error.strerror}. Name a folder of this user with --work"
+        raise QuartetError(ExitCode.DISK, message) from error
+    return folder, held
 
 
 def _remove_leftovers(parent: Path) -> None:
