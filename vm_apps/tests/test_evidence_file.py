@@ -58,7 +58,7 @@ records = st.tuples(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(records, max_size=40), st.dictionaries(st.integers(0, 1), st.integers(0, 15)))
 def test_the_recount_in_sql_is_the_count_of_the_jobs(drawn, offsets):
     """Ids in several partitions, several models, labels that come later, and a stream at any offset."""
