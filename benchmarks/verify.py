@@ -30,7 +30,8 @@ def measure(arguments: Sequence[str]) -> list[Row]:
         if missed:
             raise SystemExit(f"the faults planted for the rules {missed} were not found: {one['findings']}")
     what = f"{options.images:,} images, a fault for each rule found"
-    note = "Making and encoding the records is included, transport by Kafka and MongoDB is not"
+    load = f"nice {os.nice(0)}, load of the machine {os.getloadavg()[1]:.0f}"
+    note = f"Making and encoding the records is included, transport by Kafka and MongoDB is not; {load}"
     sides = {
         "CPU s": [one["cpu_seconds"] for one in found],
         "of which judging took s": [one["judged_seconds"] for one in found],
