@@ -7,7 +7,6 @@ import zlib
 from types import SimpleNamespace
 
 import pytest
-from quartet.audit import reader
 from quartet.audit.decoding import dead_letter_records, image_records, inference_records, result, stored_image
 from quartet.audit.ledgers import read_ledgers
 from quartet.audit.topics import topic_range, topic_records
@@ -15,7 +14,7 @@ from quartet.contracts.causes import Cause
 from quartet.contracts.dead_letter import DeadLetter, encode_dead_letter
 from quartet.contracts.image import Image, encode_image
 from quartet.contracts.inference import Inference, encode_inference
-from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
+from quartet.runtime.errors import ExitCode, QuartetError, Unavailable, exit_if_unavailable
 
 IMAGE = Image(producer_id=101, run="a", sequence=7, actual_value="cat", captured_at=5, payload=b"x" * 3072)
 
@@ -107,7 +106,7 @@ def test_what_is_no_ledger_is_refused(tmp_path, content):
 
 
 def test_a_silent_server_is_an_exit_status():
-    with pytest.raises(QuartetError) as caught, reader.exit_if_unavailable():
+    with pytest.raises(QuartetError) as caught, exit_if_unavailable():
         raise Unavailable("kafka", "away")
     assert caught.value.code is ExitCode.UNAVAILABLE
 

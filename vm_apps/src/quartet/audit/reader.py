@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from quartet.audit.decoding import result, stored_image, stored_inference
@@ -11,19 +10,9 @@ from quartet.audit.evidence import Result, StoredImage, StoredInference, TopicRa
 from quartet.audit.topics import topic_range, topic_records
 from quartet.kafka import client as kafka_client
 from quartet.mongodb import client as mongodb_client
-from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.settings import AuditorSettings, password
 
 _BATCH = 1000
-
-
-@contextmanager
-def exit_if_unavailable() -> Iterator[None]:
-    """Translate Unavailable into an exit code: commands that are run by hand do not wait for servers."""
-    try:
-        yield
-    except Unavailable as error:
-        raise QuartetError(ExitCode.UNAVAILABLE, str(error)) from error
 
 
 class Auditor:

@@ -13,7 +13,7 @@ from quartet.audit import reader
 from quartet.audit.decoding import dead_letter_records
 from quartet.audit.evidence import Offsets, Result, TopicRange, uncounted, unread
 from quartet.runtime import settings
-from quartet.runtime.errors import ExitCode
+from quartet.runtime.errors import ExitCode, exit_if_unavailable
 
 #: Where the apps of this VM serve their metrics, on loopback.
 METRICS_PORTS: Final = (9211, 9212, 9221, *range(9301, 9317))
@@ -123,7 +123,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the status, or whether everything has drained."""
     options = settings.load(settings.AuditorSettings, arguments.config)
-    with reader.exit_if_unavailable():
+    with exit_if_unavailable():
         status = read_status(reader.Auditor(options))
     if arguments.drained:
         remaining = unfinished_work(status)

@@ -16,7 +16,7 @@ from quartet.contracts.causes import ContractError
 from quartet.contracts.ids import parse_id
 from quartet.mongodb import client as mongodb_client
 from quartet.runtime import settings
-from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.errors import ExitCode, QuartetError, exit_if_unavailable
 
 #: Characters from dark to bright, for ASCII art.
 _SHADES = " .:-=+*#%@"
@@ -130,7 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
         parse_id(arguments.id)
     except ContractError as error:
         raise QuartetError(ExitCode.INPUT, error.detail) from None
-    with reader.exit_if_unavailable():
+    with exit_if_unavailable():
         trace = find_trace(reader.Auditor(options), arguments.id)
     if trace.document is None and not trace.log and not trace.dead_letters:
         print(f"there is no trace of {arguments.id}: not stored, not inferred, not refused")

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from quartet.runtime.durable import replace_file
 from quartet.runtime.errors import ExitCode, QuartetError
 
 _DIGEST_BYTES: Final = 32
@@ -109,15 +110,7 @@ class Ledger:
             raise QuartetError(ExitCode.INPUT, message)
 
     def _write_state(self) -> None:
-        temporary = self._file.with_suffix(".new")
-        with temporary.open("w") as file:
-            json.dump(self._state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(self._file)
-        folder = os.open(self._file.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        replace_file(self._file, json.dumps(self._state).encode())
 
 
 def export(directory: Path) -> list[dict[str, Any]]:

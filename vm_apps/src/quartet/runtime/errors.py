@@ -5,6 +5,8 @@ systemd shows the exit status in `systemctl status`; the numbers follow sysexits
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Final
 
@@ -54,3 +56,12 @@ class Unavailable(Exception):
     def __init__(self, server: str, reason: str) -> None:
         super().__init__(f"{server}: {reason}")
         self.server = server
+
+
+@contextmanager
+def exit_if_unavailable() -> Iterator[None]:
+    """Translate Unavailable into an exit code: commands that do one thing and end do not wait for servers."""
+    try:
+        yield
+    except Unavailable as error:
+        raise QuartetError(ExitCode.UNAVAILABLE, str(error)) from error

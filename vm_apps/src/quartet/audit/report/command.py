@@ -15,7 +15,7 @@ from quartet.audit.ledgers import read_ledgers
 from quartet.audit.report import chart, page, tables
 from quartet.audit.report.samples import fetch_samples
 from quartet.runtime import settings
-from quartet.runtime.errors import ExitCode, QuartetError
+from quartet.runtime.errors import ExitCode, QuartetError, exit_if_unavailable
 
 
 def _read_verdict(file: str) -> Any:
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"producer {one.producer_id}, run {one.run}: " + ", ".join(f"{name} {value}" for name, value in one.dataset.items())
         for one in read_ledgers(arguments.ledgers)
     ]
-    with reader.exit_if_unavailable():
+    with exit_if_unavailable():
         samples = fetch_samples(reader.Auditor(options), [row["producer_id"] for row in verdict["producers"]])
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / "report.html").write_text(page.render(verdict, samples, datasets), encoding="utf-8")
