@@ -29,6 +29,9 @@ COMMANDS: Final = {
     "evidence": ("quartet.audit.export", "write the evidence of verify as Parquet files"),
     "report": ("quartet.audit.report.command", "write the report (HTML, CSV and chart)"),
     "trace": ("quartet.audit.trace", "show one image at every stage of the pipeline"),
+    "backup": ("quartet.backup.command", "back the database up, with the state of Kafka that belongs to it"),
+    "restore-drill": ("quartet.backup.drill", "restore a backup into a scratch server, compare it, and remove it"),
+    "restore": ("quartet.backup.restore", "check a backup, load it, set the consumer groups to its offsets"),
     "health": ("quartet.runtime.health", "wait until units are healthy"),
     "status": ("quartet.audit.status", "show lags, counts and versions"),
 }

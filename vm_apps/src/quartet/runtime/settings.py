@@ -147,6 +147,54 @@ class AuditorSettings(_Strict):
     credentials_directory: str | None = None
 
 
+class Privilege(_Strict):
+    """Actions that a role of the database allows on a collection; an empty `collection` means all of the database."""
+
+    database: str
+    collection: str
+    actions: Annotated[list[str], Field(min_length=1)]
+
+
+class DatabaseRole(_Strict):
+    """A role of the database."""
+
+    name: str
+    privileges: list[Privilege]
+
+
+class DatabaseUser(_Strict):
+    """A user of the database, without the password."""
+
+    name: str
+    roles: list[str]
+
+
+class BackupSettings(_Strict):
+    """Settings of backup, restore-drill and restore (quartet.backup). The role sets the defaults.
+
+    `directory`: the folder of the backups; `keep`: number of backups kept; `ledgers`: exported ledgers of the producers; `mongod`: the
+    server's program; `scratch_directory`: where the drill's server has its data; `roles` and `users`: who may log in after a restore;
+    `metrics_directory`: times of the last successes, for node exporter's textfile collector.
+    """
+
+    kafka: Kafka
+    mongodb: MongoDB
+    topics: Topics
+    groups: Groups
+    collections: Collections
+    inventory_id: str
+    model: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+    directory: str
+    keep: Annotated[int, Field(ge=1)]
+    ledgers: str
+    mongod: str
+    scratch_directory: str
+    roles: list[DatabaseRole]
+    users: list[DatabaseUser]
+    metrics_directory: str
+    credentials_directory: str | None
+
+
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
