@@ -23,6 +23,7 @@ ORDER = [
     "spark",
     "app",
     "db_consumer",
+    "backup",
     "inference",
     "spark_jobs",
     "default",

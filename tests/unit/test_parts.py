@@ -47,7 +47,7 @@ def test_a_group_belongs_to_one_part() -> None:
 
 def test_a_vm_has_the_parts_of_its_groups_in_the_order_of_the_table() -> None:
     assert roles("lab") == {
-        "vm1": ["mongodb"],
+        "vm1": ["mongodb", "backup"],
         "vm2": ["java", "spark", "db_consumer", "spark_jobs"],
         "vm3": ["java", "kafka", "producer"],
         "vm4": ["torch", "inference"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ NAMES = {
         for name, unit in yaml.safe_load(path.read_text()).items()
         if name == f"_{path.parent.parent.name}_unit" and isinstance(unit, dict)
     ],
+    "backup.service.j2": ["quartet-backup.service", "quartet-restore-drill.service"],
     "quartet-firewall.service.j2": [],
 }
 HARDENING = ROOT / "roles/base/templates/hardening.j2"
@@ -121,3 +123,13 @@ def test_the_guard_propagates_no_stop_and_no_restart() -> None:
     assert "Wants=quartet-firewall.service" in settings
     assert "After=quartet-firewall.service" in settings
     assert not [line for line in settings if line.startswith(("Requires=", "BindsTo=", "PartOf=", "Requisite="))]
+
+
+@pytest.mark.parametrize("job", ["backup", "restore-drill"])
+def test_backup_and_drill_are_confined(tmp_path: Path, job: str) -> None:
+    options = {"backup_directory": "/x", "backup_metrics_directory": "/y", "backup_memory_max": "1G", "backup_drill_memory_max": "1G"}
+    unit = tmp_path / f"{job}.service"
+    unit.write_text(rendered(ROOT / "roles/backup/templates/backup.service.j2", job=job, **options))
+    judged = ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", str(unit)]
+    result = subprocess.run(judged, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr

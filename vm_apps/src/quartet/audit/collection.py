@@ -16,8 +16,9 @@ from typing import Any
 from quartet.audit.decoding import Decoded, dead_letter_records, image_records, inference_records
 from quartet.audit.evidence_file import BATCH, MEMORY_LIMIT, EvidenceFile, batches
 from quartet.audit.ledgers import read_ledgers
-from quartet.audit.reader import Auditor, exit_if_unavailable
+from quartet.audit.reader import Auditor
 from quartet.audit.workspace import require_space, work_folder
+from quartet.runtime.errors import exit_if_unavailable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from quartet.audit.reader import Auditor
 from quartet.audit.rule import State
 from quartet.audit.verdict import Verdict, judge
 from quartet.runtime import settings
-from quartet.runtime.errors import ExitCode, exit_if_unavailable
+from quartet.runtime.errors import ExitCode
 
 
 def table(verdict: Verdict) -> str:
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Collect, judge, show the table and write the JSON."""
     auditor = Auditor(settings.load(settings.AuditorSettings, arguments.config))
-    with exit_if_unavailable(), collection.collected_evidence(auditor, arguments.ledgers, arguments.work) as evidence:
+    with collection.collected_evidence(auditor, arguments.ledgers, arguments.work) as evidence:
         verdict = judge(evidence)
     if arguments.json is not None:
         Path(arguments.json).write_text(json.dumps(verdict.as_json(), indent=1), encoding="utf-8")
