@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import bson
 from computed import computed
 from kafka import TopicPartition
-from kafka.errors import CoordinatorNotAvailableError
 from kafka.structs import OffsetAndMetadata
 from quartet import cli
+from quartet.backup import restore
+from quartet.backup.patience import until_available
 from quartet.backup.shelf import Shelf
 from quartet.kafka import client as kafka_client
 from real_servers import PASSWORD, Broker, Database, broker, database, mongod_program
@@ -96,7 +97,6 @@ def running_installation(folder: Path) -> Iterator[Installation]:
         kafka.create_topics({"images": 3, "inferences": 3, "dead-letters": 1})
         kafka.create_users(INVENTORY["acls"], list(USERS))
         fill_topics(kafka)
-        wait_for_coordinator(kafka)
         yield Installation(mongodb, kafka, folder, authority, program)
 
 
@@ -140,21 +140,11 @@ def fill_topics(kafka: Broker) -> None:
     producer.close()
 
 
-def wait_for_coordinator(kafka: Broker) -> None:
-    """The first question for one makes Kafka create the topic of the committed offsets."""
-    for _ in range(100):
-        try:
-            kafka.admin.list_group_offsets(["a-user"])
-            return
-        except CoordinatorNotAvailableError:
-            time.sleep(0.3)
-
-
 def commit(kafka: Broker, add: int = 0) -> None:
     for group, (topic, offsets) in COMMITTED.items():
-        kafka.admin.alter_group_offsets(
-            group, {TopicPartition(topic, p): OffsetAndMetadata(offset + add, "", -1) for p, offset in enumerate(offsets)}
-        )
+        wanted = {TopicPartition(topic, p): OffsetAndMetadata(offset + add, "", -1) for p, offset in enumerate(offsets)}
+        # the first commit makes Kafka create the topic of the commits
+        until_available(partial(restore.commit_offsets, kafka.admin, group, wanted))
 
 
 def committed(kafka: Broker, group: str) -> dict[int, int]:

@@ -19,6 +19,7 @@ from quartet.backup import documents
 from quartet.backup.kafka_state import KafkaState, read_state
 from quartet.backup.manifest import DumpedCollection, Manifest, StreamTotal, file_row, write_manifest
 from quartet.backup.metrics import record_success
+from quartet.backup.patience import until_available
 from quartet.backup.shelf import Shelf
 from quartet.kafka import client as kafka_client
 from quartet.mongodb import client as mongodb_client
@@ -61,11 +62,7 @@ def make_backup(options: BackupSettings, shelf: Shelf) -> Manifest:
     """
     kafka_client.require_crc32c()
     began_at = time.time_ns() // 1000
-    admin = kafka_client.connect_admin(options.kafka, password("kafka-password", options.credentials_directory))
-    try:
-        kafka = read_state(admin)
-    finally:
-        admin.close()
+    kafka = until_available(lambda: _read_kafka(options))
     with mongodb_client.connect(
         options.mongodb, password("mongodb-password", options.credentials_directory), app="quartet-backup"
     ) as client:
@@ -102,6 +99,14 @@ def make_backup(options: BackupSettings, shelf: Shelf) -> Manifest:
     write_manifest(folder, manifest)
     sync_folder(shelf.directory)
     return manifest
+
+
+def _read_kafka(options: BackupSettings) -> KafkaState:
+    admin = kafka_client.connect_admin(options.kafka, password("kafka-password", options.credentials_directory))
+    try:
+        return read_state(admin)
+    finally:
+        admin.close()
 
 
 def versions(client: Client) -> tuple[str, str]:

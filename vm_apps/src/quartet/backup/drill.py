@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
 
 from pymongo import errors as mongo_errors
 
 from quartet.backup import load
 from quartet.backup.compatibility import refusals
 from quartet.backup.log_ins import check_log_ins, create_administrator
-from quartet.backup.manifest import Manifest, damaged_files, read_manifest
+from quartet.backup.manifest import damaged_files, read_manifest
 from quartet.backup.metrics import record_success
-from quartet.backup.scratch_server import EMPTY_BYTES, scratch_server, server_version
+from quartet.backup.room import require_space
+from quartet.backup.scratch_server import scratch_server, server_version
 from quartet.backup.shelf import Shelf
 from quartet.runtime import settings
 from quartet.runtime.errors import ExitCode, QuartetError, exit_if_unavailable
 from quartet.runtime.settings import BackupSettings
-
-_SPACE_FACTOR: Final = 1.5
 
 
 @dataclass(frozen=True)
@@ -88,15 +85,3 @@ def drill(options: BackupSettings, folder: Path) -> DrillResult:
         raise QuartetError(ExitCode.FAILED, f"the server of the drill failed: {error}") from None
     documents = sum(wanted.count for wanted in manifest.collections)
     return DrillResult(time.time(), time.monotonic() - began, documents, manifest.uncompressed_bytes, server, users)
-
-
-def require_space(manifest: Manifest, directory: Path) -> None:
-    """Refuse a drill for which there is less room than 1.5 times the documents, and what an empty server takes.
-
-    Raises:
-        QuartetError: FAILED.
-    """
-    needed = int(manifest.uncompressed_bytes * _SPACE_FACTOR) + EMPTY_BYTES
-    free = shutil.disk_usage(directory).free
-    if free < needed:
-        raise QuartetError(ExitCode.FAILED, f"the drill needs {needed:,} bytes and {directory} has {free:,} free; make room first")

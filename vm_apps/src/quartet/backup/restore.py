@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,8 @@ from quartet.backup.compatibility import Plan, plan_groups, refusals
 from quartet.backup.kafka_state import read_topics
 from quartet.backup.load import load
 from quartet.backup.manifest import Manifest, damaged_files, read_manifest
+from quartet.backup.patience import until_available
+from quartet.backup.room import require_space
 from quartet.backup.scratch_server import server_version
 from quartet.backup.shelf import Shelf
 from quartet.kafka import client as kafka_client
@@ -38,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, metavar="FILE", help="the settings of the backup (JSON)")
     parser.add_argument("--backup", default="newest", metavar="NAME", help="the backup (default: the newest)")
     parser.add_argument("--accept-loss", action="store_true", help="go on although records that were not read are gone from the log")
+    parser.add_argument("--room", metavar="DIR", type=Path, help="refuse if a copy of the documents does not fit on this file system")
     parser.add_argument("--user", metavar="NAME", help="user in Kafka and in the database (default: the settings')")
     parser.add_argument("--credentials", metavar="DIR", help="folder with that user's passwords (default: the settings')")
 
@@ -56,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     with exit_if_unavailable(), shelf.locked():
         folder = shelf.find(arguments.backup)
         manifest = checked_manifest(options, folder)
+        if arguments.room:
+            require_space(manifest, arguments.room)
         if arguments.action == "database":
             restore_database(options, folder, manifest)
             print(f"{folder.name}: {sum(c.count for c in manifest.collections):,} documents are in the database as they were")
@@ -133,10 +139,20 @@ def set_offsets(admin: KafkaAdminClient, plan: Plan, topics: Mapping[str, str]) 
     _wait_until_empty(admin, list(plan.positions))
     for group, positions in plan.positions.items():
         wanted = {TopicPartition(topics[group], partition): OffsetAndMetadata(offset, "", -1) for partition, offset in positions.items()}
-        with kafka_client.translate_errors():
-            for partition, error in admin.alter_group_offsets(group, wanted).items():
-                if error is not kafka_errors.NoError:
-                    raise error(f"offset of {group} at {partition.topic}/{partition.partition}")
+        until_available(partial(commit_offsets, admin, group, wanted))
+
+
+def commit_offsets(admin: KafkaAdminClient, group: str, wanted: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+    """Commit offsets of a group that has no members.
+
+    Raises:
+        Unavailable: Kafka does not answer, or has no coordinator of the group yet.
+        QuartetError: CREDENTIALS.
+    """
+    with kafka_client.translate_errors():
+        for partition, error in admin.alter_group_offsets(group, wanted).items():
+            if error is not kafka_errors.NoError:
+                raise error(f"offset of {group} at {partition.topic}/{partition.partition}")
 
 
 def _wait_until_empty(admin: KafkaAdminClient, groups: list[str]) -> None:

@@ -18,8 +18,6 @@ from quartet.runtime.errors import ExitCode, QuartetError
 
 Client = pymongo.MongoClient[dict[str, Any]]
 
-#: The journal's files and an empty database
-EMPTY_BYTES: Final = 400 * 2**20
 _START_SECONDS: Final = 120
 _STOP_SECONDS: Final = 60
 
