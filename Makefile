@@ -6,6 +6,11 @@ FAULT ?=
 ID ?=
 FILE ?=
 BENCH ?=
+BACKUP ?=
+FROM ?=
+CONFIRM ?=
+ACCEPT ?=
+RECIPIENT ?=
 # Ansible ends at once in a locale that this machine does not have, and an ssh client may bring such a one along.
 export LC_ALL := $(if $(shell locale -a 2> /dev/null | grep -ixE 'C\.utf-?8'),C.UTF-8,en_US.UTF-8)
 PLAY = .venv/bin/ansible-playbook -i inventory/$(INVENTORY)
@@ -14,11 +19,11 @@ LOG = reports/$(INVENTORY)/site.log
 SITE = @mkdir -p $(dir $(LOG)) && : > $(LOG) && export ANSIBLE_LOG_PATH=$(LOG) ANSIBLE_STDOUT_CALLBACK=parts && set -x && $(PLAY) site.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor preflight deploy health run status verify report trace model-check wait lab lab-down drill lint test test-fast test-security test-faults bench
+.PHONY: help setup doctor preflight deploy health run status verify report trace model-check wait backup restore-drill restore restore-finish backup-secrets lab lab-down drill lint test test-fast test-security test-faults bench
 
 help: ## show this
 	@echo "make VERB [INVENTORY=lab|cloud|single]"; echo
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do printf '  %-13s %s\n' "$$verb" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do printf '  %-14s %s\n' "$$verb" "$$text"; done
 
 setup: .venv/.complete ## make .venv with Ansible and the tools that test, by hash
 .venv/.complete: requirements/controller.txt
@@ -58,6 +63,21 @@ trace: .venv/.complete ## follow one image: ID=101-first-000000000007
 
 model-check: .venv/.complete ## try a model file on an inference VM: FILE=/path/to/model.safetensors
 	$(PLAY) playbooks/model_check.yml -e '{"file": "$(if $(filter-out /%,$(firstword $(FILE))),$(CURDIR)/)$(FILE)"}'
+
+backup: .venv/.complete ## back the database up, with the state of Kafka that belongs to it
+	$(PLAY) playbooks/backup.yml
+
+restore-drill: .venv/.complete ## restore the newest backup into a server of its own, compare, and remove it
+	$(PLAY) playbooks/restore_drill.yml
+
+restore: .venv/.complete ## replace the database by a backup: CONFIRM=<inventory id>, BACKUP=name, FROM=folder, ACCEPT=loss
+	$(PLAY) playbooks/restore.yml -e confirm=$(CONFIRM) $(if $(BACKUP),-e backup=$(BACKUP)) $(if $(FROM),-e '{"from": "$(abspath $(FROM))"}') $(if $(ACCEPT),-e accept=$(ACCEPT))
+
+restore-finish: .venv/.complete ## remove the data that a restore has set aside: CONFIRM=<inventory id>
+	$(PLAY) playbooks/restore_finish.yml -e confirm=$(CONFIRM)
+
+backup-secrets: .venv/.complete ## write the secrets into one file, encrypted by age: RECIPIENT=age1...
+	$(PLAY) playbooks/backup_secrets.yml $(if $(RECIPIENT),-e recipient=$(RECIPIENT))
 
 lab: .venv/.complete ## the four-VM lab on this machine, from nothing to the report
 	.venv/bin/python lab/doctor
