@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from phases import ROOT, Command
 
-SHELL = ["lab/box", "lab/network", "lab/machine-up", "lab/machine-down", "lab/setup-host", "roles/base/files/download_cache.sh", ".ci/run"]
+SHELL = [
+    "lab/box",
+    "lab/network",
+    "lab/machine-up",
+    "lab/machine-down",
+    "lab/setup-host",
+    "roles/base/files/download_cache.sh",
+    "playbooks/files/encrypt_secrets.sh",
+    ".ci/run",
+]
 PYTHON = [
     "vm_apps",
     "spark",
@@ -13,6 +22,7 @@ PYTHON = [
     "lab/cache",
     "lab/doctor",
     "playbooks/callback_plugins",
+    "playbooks/files",
     "playbooks/filter_plugins",
     "roles",
     "benchmarks",
@@ -38,6 +48,7 @@ def test_mypy(command: Command) -> None:
     command(
         "mypy",
         "playbooks/callback_plugins",
+        "playbooks/files",
         "playbooks/filter_plugins",
         *sorted(str(path) for kind in ("library", "module_utils", "filter_plugins") for path in ROOT.glob(f"roles/*/{kind}")),
     )

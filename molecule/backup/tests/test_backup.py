@@ -34,7 +34,9 @@ def test_a_backup_has_a_manifest_and_no_password(host, backup):
     manifest = json.loads(host.check_output(f"cat {BACKUPS}/{backup}/manifest.json"))["manifest"]
     assert manifest["inventory_id"] == host.check_output("cat /etc/quartet/inventory-id")
     assert {c["name"] for c in manifest["collections"]} >= {"image", "images"}
-    assert sum(manifest["committed"]["db-consumer-images"]["images"]) <= sum(c["count"] for c in manifest["collections"] if c["name"] == "image")
+    assert sum(manifest["committed"]["db-consumer-images"]["images"]) <= sum(
+        c["count"] for c in manifest["collections"] if c["name"] == "image"
+    )
     for file in ("kafka-password", "mongodb-password"):
         secret = host.check_output(f"cat /etc/quartet/secrets/backup/{file}")
         assert host.run(f"zgrep --quiet --recursive --fixed-strings -- {secret} {BACKUPS}/{backup}").rc == 1
@@ -59,9 +61,7 @@ def test_a_drill_passes_and_touches_nothing_live(host, backup):
 def test_a_flipped_byte_fails_the_drill_and_names_the_file(host, backup):
     last = host.check_output(f"cat {DRILLED}")
     file = f"{BACKUPS}/{backup}/kafka_db/image.bson.gz"
-    host.check_output(
-        f"""python3 -c 'f = open("{file}", "r+b"); f.seek(1000); b = f.read(1); f.seek(1000); f.write(bytes([b[0] ^ 1]))'"""
-    )
+    host.check_output(f"""python3 -c 'f = open("{file}", "r+b"); f.seek(1000); b = f.read(1); f.seek(1000); f.write(bytes([b[0] ^ 1]))'""")
     rc, said = start(host, "quartet-restore-drill.service")
     assert rc != 0
     assert file in said
