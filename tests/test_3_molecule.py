@@ -14,7 +14,6 @@ ORDER = [
     "base",
     "secrets",
     "pki",
-    "java",
     "kafka",
     "kafka_cluster",
     "mongodb",
