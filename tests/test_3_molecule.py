@@ -15,7 +15,6 @@ ORDER = [
     "secrets",
     "pki",
     "kafka",
-    "kafka_cluster",
     "mongodb",
     "mongodb_org",
     "firewall",
@@ -27,10 +26,12 @@ ORDER = [
     "spark_jobs",
     "default",
 ]
+# Three VMs and a dozen restarts: by hand, after a change to the role kafka.
+BY_HAND = ["kafka_cluster"]
 
 
 def test_no_scenario_is_forgotten() -> None:
-    assert sorted(ORDER) == sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
+    assert sorted(ORDER + BY_HAND) == sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
 
 
 @pytest.fixture(scope="module")
