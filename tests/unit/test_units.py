@@ -107,7 +107,8 @@ def test_no_unit_is_forgotten() -> None:
 
 def test_every_server_and_app_waits_for_the_firewall() -> None:
     (units,) = computed("single", "firewall_guarded_units").values()
-    assert sorted(units) == sorted(name for names in NAMES.values() for name in names)
+    # the drill's network is its own
+    assert sorted(units) == sorted(name for names in NAMES.values() for name in names if name != "quartet-restore-drill.service")
 
 
 def test_a_vm_has_the_units_of_its_groups() -> None:

@@ -239,7 +239,7 @@ class GroupConsumer:
     def _go_on(self, positions: dict[TopicPartition, OffsetAndMetadata]) -> None:
         """Read from there, and commit it at once: without new records the next start would find the old commit, and stop again."""
         for partition, position in positions.items():
-            self._consumer.seek(partition, position)
+            self._consumer.seek(partition, position.offset)
         self._consumer.commit(positions, timeout_ms=CALL_MS)
 
 
