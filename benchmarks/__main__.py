@@ -54,7 +54,7 @@ def run(name: str, options: Sequence[str], *, keep: bool) -> list[results.Row]:
     if needs_the_lab:
         from benchmarks import lab  # noqa: PLC0415 (a benchmark without the lab does not need its dependencies)
 
-        if not getattr(measure, "MAKES_THE_LAB", False):
+        if name not in ALONE:
             lab.wait_until_drained()
     rows: list[results.Row] = measure.measure(options)
     results.show(rows)

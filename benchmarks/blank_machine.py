@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from benchmarks import lab
 from benchmarks.results import Goal, Row
 
-MAKES_THE_LAB = True
-
 
 def measure(arguments: Sequence[str]) -> list[Row]:
     """Time `make lab` after `make lab-down`; the clock ends at the time that the batch wrote into its first documents."""
