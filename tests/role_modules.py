@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.util
 import json
 import sys
@@ -18,8 +19,8 @@ MODULES = sorted(ROOT.glob("roles/*/library/*.py"))
 
 
 def load_file(path: Path, name: str) -> ModuleType:
-    """Load a Python file that is in no package."""
-    spec = importlib.util.spec_from_file_location(name, path)
+    """Load a Python file that is in no package; a program's has no suffix."""
+    spec = importlib.util.spec_from_file_location(name, path, loader=importlib.machinery.SourceFileLoader(name, str(path)))
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)

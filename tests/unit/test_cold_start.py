@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import json
 import os
 import shutil
@@ -13,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from role_modules import load_file
 from vagrant_checkout import copy_checkout
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,12 +25,7 @@ echo "$PWD ${VAGRANT_CWD:-none} ${VAGRANT_DOTFILE_PATH:-none} $*" >> "$CALLS"
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """lab/cache, on a host whose cache is empty."""
     monkeypatch.setenv("QUARTET_CACHE", str(tmp_path / "cache"))
-    loader = importlib.machinery.SourceFileLoader("cache", str(ROOT / "lab/cache"))
-    spec = importlib.util.spec_from_loader("cache", loader)
-    assert spec
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return load_file(ROOT / "lab/cache", "cache")
 
 
 def script(path: Path, text: str) -> None:

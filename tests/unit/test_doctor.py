@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 from pathlib import Path
 
 import pytest
+from role_modules import load_file
 
 PATH = Path(__file__).resolve().parents[2] / "lab/doctor"
-_loader = importlib.machinery.SourceFileLoader("doctor", str(PATH))
-_spec = importlib.util.spec_from_loader("doctor", _loader)
-assert _spec
-doctor = importlib.util.module_from_spec(_spec)
-_loader.exec_module(doctor)
+doctor = load_file(PATH, "doctor")
 
 
 @pytest.mark.parametrize(

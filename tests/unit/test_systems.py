@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from role_modules import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = yaml.safe_load((ROOT / "roles/base/vars/main.yml").read_text())["_base_systems"]
@@ -24,11 +23,7 @@ def test_galaxy_shows_them(file: Path) -> None:
 
 
 def test_the_lab_makes_machines_of_each_debian() -> None:
-    loader = importlib.machinery.SourceFileLoader("cache", str(ROOT / "lab/cache"))
-    spec = importlib.util.spec_from_loader("cache", loader)
-    assert spec
-    cache = importlib.util.module_from_spec(spec)
-    loader.exec_module(cache)
+    cache = load_file(ROOT / "lab/cache", "cache")
     assert {debian: row["python"] for debian, row in DEBIANS.items()} == cache.PYTHONS
     for debian, row in DEBIANS.items():
         name = subprocess.check_output([ROOT / "lab/box", "name"], text=True, env={**os.environ, "QUARTET_DEBIAN": debian})

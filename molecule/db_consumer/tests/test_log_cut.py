@@ -44,7 +44,7 @@ def test_the_consumer_stops_and_names_it(host):
     host.check_output(f"systemctl start --no-block {UNIT}")
     found = seen(host, since, f"{partition}: the log ends at offset")
     assert "Nothing was skipped" in found
-    # restarted, it stops again: what follows in the log is not read as if it were the next record
+    # restarted, it stops again
     time.sleep(8)
     assert lines(host, since).count("has lost the end of its log") > 1 or not host.service(UNIT).is_running
 

@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-from pathlib import Path
 
 import pytest
+from molecule_play import ansible, play
 
 ADDRESS = "10.77.0.123"
-EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 OURS = "nft --stateless list table inet quartet"
 
 
 def converge(**options: object) -> tuple[int, str]:
     """Run converge.yml with other options; return its status and its output with the line breaks folded away."""
-    result = subprocess.run(
-        [
-            "ansible-playbook",
-            "-i",
-            str(EPHEMERAL / "inventory"),
-            str(PROJECT / "molecule/firewall/converge.yml"),
-            "-e",
-            json.dumps(options),
-        ],
-        env={**os.environ, "ANSIBLE_CONFIG": str(EPHEMERAL / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return result.returncode, " ".join((result.stdout + result.stderr).split())
+    return play("molecule/firewall/converge.yml", **options)
 
 
 def answers(port: int) -> bool:
@@ -169,16 +150,11 @@ def test_it_can_be_taken_away(host):
 def test_rules_changed_by_hand_are_seen_and_mended(host):
     host.check_output("nft insert rule inet quartet input tcp dport 8002 accept")
     assert answers(8002)
-    health = ["-e", "ansible_become=true", "-m", "include_role", "-a", "name=firewall tasks_from=health"]
-    result = subprocess.run(
-        ["ansible", "-i", str(EPHEMERAL / "inventory"), "quartet", *health],
-        env={**os.environ, "ANSIBLE_CONFIG": str(EPHEMERAL / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
+    status, output = ansible(
+        "ansible", "quartet", "-e", "ansible_become=true", "-m", "include_role", "-a", "name=firewall tasks_from=health"
     )
-    assert result.returncode != 0
-    assert "the kernel's table inet quartet is not that of" in " ".join(result.stdout.split())
+    assert status != 0
+    assert "the kernel's table inet quartet is not that of" in output
     assert converge()[0] == 0
     assert guarded()
 

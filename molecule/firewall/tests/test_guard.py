@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import socket
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
+from molecule_play import play
 
 ADDRESS = "10.77.0.123"
-EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 RULES = "/etc/quartet/firewall.nft"
 GUARD = "/etc/systemd/system/quartet-listener.service.d/quartet-firewall.conf"
 # As the units of the roles are: tried again for ever
@@ -26,19 +21,6 @@ RestartSec=1
 [Install]
 WantedBy=multi-user.target
 """
-
-
-def play(playbook: str, **options: object) -> tuple[int, str]:
-    """Run a playbook of the project on the VM; return its status and its output with the line breaks folded away."""
-    result = subprocess.run(
-        ["ansible-playbook", "-i", str(EPHEMERAL / "inventory"), str(PROJECT / playbook), "-e", json.dumps(options)],
-        env={**os.environ, "ANSIBLE_CONFIG": str(EPHEMERAL / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return result.returncode, " ".join((result.stdout + result.stderr).split())
 
 
 def outcome(port: int) -> str:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 import pytest
 import testinfra
 import yaml
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
+from molecule_play import play, scenario_inventory
 
-EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 ADDRESSES = {"mol-broker1": "10.77.0.131", "mol-broker2": "10.77.0.132", "mol-broker3": "10.77.0.133"}
-SECRETS = EPHEMERAL / "inventory" / "secrets"
+SECRETS = scenario_inventory() / "secrets"
 TOPIC = "images"
 # Writes go on within that time (seconds)
 LONGEST_GAP = 15
@@ -103,18 +100,7 @@ def brokers() -> dict[str, testinfra.host.Host]:
 def converge() -> Callable[..., tuple[int, str]]:
     """site.yml with other variables; returns its status and its output with the line breaks folded away."""
 
-    def run(**variables: object) -> tuple[int, str]:
-        result = subprocess.run(
-            ["ansible-playbook", "-i", str(EPHEMERAL / "inventory"), str(PROJECT / "site.yml"), "-e", json.dumps(variables)],
-            env={**os.environ, "ANSIBLE_CONFIG": str(EPHEMERAL / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-        return result.returncode, " ".join((result.stdout + result.stderr).split())
-
-    return run
+    return partial(play, "site.yml", seconds=900)
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
+from molecule_play import ROOT, ansible, scenario_inventory
 
-EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 ADMIN = """
 import json, sys, pymongo
 order = json.load(sys.stdin)
@@ -28,7 +24,7 @@ client.admin.command("replSetReconfig", config)
 @pytest.fixture
 def admin(host):
     """Return a function that changes the server as its administrator."""
-    password = yaml.safe_load((EPHEMERAL / "inventory/secrets/secrets.yml").read_text())["secrets_values"]["mongodb_admin_password"]
+    password = yaml.safe_load((scenario_inventory() / "secrets/secrets.yml").read_text())["secrets_values"]["mongodb_admin_password"]
 
     def admin(**order):
         text = json.dumps({"password": password, **order})
@@ -39,25 +35,17 @@ def admin(host):
 
 def health():
     """Run the role's check as the playbooks do; return its exit status and output with the line breaks folded away."""
-    result = subprocess.run(
-        [
-            "ansible",
-            "mol-mongodb",
-            "--become",
-            f"--inventory={EPHEMERAL / 'inventory'}",
-            f"--playbook-dir={PROJECT / 'playbooks'}",
-            f"--extra-vars=@{EPHEMERAL / 'inventory/secrets/secrets.yml'}",
-            "--extra-vars=mongodb_health_timeout=3",
-            "--module-name=ansible.builtin.include_role",
-            "--args=name=mongodb tasks_from=health",
-        ],
-        env={**os.environ, "ANSIBLE_CONFIG": str(EPHEMERAL / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    return ansible(
+        "ansible",
+        "mol-mongodb",
+        "--become",
+        f"--playbook-dir={ROOT / 'playbooks'}",
+        f"--extra-vars=@{scenario_inventory() / 'secrets/secrets.yml'}",
+        "--extra-vars=mongodb_health_timeout=3",
+        "--module-name=ansible.builtin.include_role",
+        "--args=name=mongodb tasks_from=health",
+        seconds=120,
     )
-    return result.returncode, " ".join((result.stdout + result.stderr).split())
 
 
 def test_a_server_that_is_well_passes():
