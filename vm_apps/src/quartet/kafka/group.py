@@ -31,8 +31,9 @@ _RECONNECT_SECONDS: Final = 2.0
 class GroupConsumer:
     """A static member of a consumer group that reads one topic from the committed offsets on.
 
-    A group without a commit starts at the oldest record. If records after the committed offset were deleted, or the broker has lost the end
-    of its log and with it records that were read, the process stops and names the lost range, unless the loss is accepted (`--accept-loss`).
+    A group without a commit starts at the oldest record. If records after the committed offset were deleted, or the log ends before it because
+    the broker has lost the end of its log, the process stops and names the lost range, unless the loss is accepted (`--accept-loss`). A consumer
+    that starts only after other records have followed in such a log does not notice: kafka-python 3.0.12 does not compare the epochs then.
     """
 
     def __init__(self, settings: Kafka, password: str, topic: str, group: str, instance: str, *, accept_loss: bool) -> None:
