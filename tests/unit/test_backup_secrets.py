@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "playbooks/files/encrypt_secrets.sh"
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "playbooks/files/encrypt_secrets.sh"
 pytestmark = pytest.mark.skipif(shutil.which("age") is None, reason="age is not installed: apt-get install age")
 
 
@@ -52,3 +55,23 @@ def test_for_another_key_no_key_is_made(secrets: Path, tmp_path: Path) -> None:
 def test_nothing_is_left_that_looks_complete_if_a_file_cannot_be_read(secrets: Path, tmp_path: Path) -> None:
     assert encrypt(secrets / "missing").returncode != 0
     assert not (tmp_path / "out/secrets.tar.age").exists()
+
+
+def test_the_playbook_finds_the_inventory_that_it_is_called_with(tmp_path: Path) -> None:
+    inventory = tmp_path / "mine"
+    shutil.copytree(ROOT / "inventory/single", inventory, ignore=shutil.ignore_patterns("secrets"))
+    (inventory / "secrets").mkdir()
+    (inventory / "secrets/secrets.yml").write_text("secrets_values: {a: canary}\n")
+    result = subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), "playbooks/backup_secrets.yml", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "HOME": str(tmp_path)},
+    )
+    output = " ".join((result.stdout + result.stderr).split())
+    assert result.returncode == 0, output
+    assert f"Would write {ROOT}/backups/mine/secrets-" in output
+    assert "canary" not in output
