@@ -18,7 +18,6 @@ ORDER = [
     "mongodb",
     "mongodb_org",
     "firewall",
-    "spark",
     "app",
     "db_consumer",
     "backup",
@@ -26,8 +25,8 @@ ORDER = [
     "spark_jobs",
     "default",
 ]
-# Three VMs and a dozen restarts: by hand, after a change to the role kafka.
-BY_HAND = ["kafka_cluster"]
+# Three VMs and a dozen restarts: by hand, after a change to the role kafka. The tests of spark run in spark_jobs.
+BY_HAND = ["kafka_cluster", "spark"]
 
 
 def test_no_scenario_is_forgotten() -> None:

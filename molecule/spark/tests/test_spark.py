@@ -1,4 +1,7 @@
-"""The daemons run, hardened, authenticated and out of reach where they should be."""
+"""The daemons run, hardened, authenticated and out of reach where they should be.
+
+`make test` runs them on the VM of the scenario spark_jobs, which has the role in use; `molecule test -s spark` on a VM with the role alone.
+"""
 
 import json
 import time
@@ -9,8 +12,8 @@ DAEMONS = ("spark-master", "spark-worker")
 JOB = """
 import os
 from pyspark.sql import SparkSession
-builder = SparkSession.builder.master("spark://10.77.0.108:7077").config("spark.driver.host", "10.77.0.108").config("spark.cores.max", "1")
-for key, value in {"spark.executor.memory": "512m", "spark.driver.port": "7080", "spark.driver.blockManager.port": "7081"}.items():
+builder = SparkSession.builder.master("spark://ADDRESS:7077").config("spark.driver.host", "ADDRESS").config("spark.cores.max", "1")
+for key, value in {"spark.executor.memory": "512m", "spark.driver.port": "7098", "spark.driver.blockManager.port": "7099"}.items():
     builder = builder.config(key, value)
 spark = builder.getOrCreate()
 import time
@@ -20,6 +23,11 @@ print("SUM", spark.sparkContext.parallelize(range(100), 4).map(lambda n: (time.s
 
 def unit(host, name, *properties):
     return host.check_output(f"systemctl show --value --property={','.join(properties)} {name}")
+
+
+@pytest.fixture(scope="module")
+def address(host):
+    return host.check_output("ss -Hltn 'sport = :7077'").split()[3].replace("[::ffff:", "").replace("]", "").rsplit(":", 1)[0]
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +65,7 @@ def test_the_worker_is_registered(host):
     assert alive_workers(host) == [page(host, 8081)["id"]]
 
 
-def test_a_worker_that_starts_with_its_master_is_known(host):
+def test_a_worker_that_starts_with_its_master_is_known(host, address):
     before = page(host, 8081)["id"]
     host.check_output("systemctl kill --signal=KILL spark-master spark-worker")
     end = time.monotonic() + 180
@@ -66,22 +74,20 @@ def test_a_worker_that_starts_with_its_master_is_known(host):
         assert time.monotonic() < end, (found, page(host, 8080), host.run("journalctl --no-pager -n 30 -u spark-worker").stdout)
         time.sleep(1)
     assert alive_workers(host) == [found]
-    assert "waiting for Spark's master at 10.77.0.108:7077" in host.check_output("journalctl --no-pager -u spark-worker")
+    assert f"waiting for Spark's master at {address}:7077" in host.check_output("journalctl --no-pager -u spark-worker")
 
 
-def test_listens_where_it_should_and_nowhere_else(host):
-    lines = host.check_output("ss -Hltn").splitlines()
-    listening = {line.split()[3].replace("[::ffff:", "").replace("]", "") for line in lines}
-    assert {address for address in listening if not address.endswith(":22")} == {
-        "10.77.0.108:7077",
-        "10.77.0.108:7078",
-        "127.0.0.1:8080",
-        "127.0.0.1:8081",
+def test_the_daemons_listen_where_they_should_and_nowhere_else(host, address):
+    processes = {f"pid={unit(host, name, 'MainPID')}," for name in DAEMONS}
+    lines = host.check_output("ss -Hltnp").splitlines()
+    listening = {
+        line.split()[3].replace("[::ffff:", "").replace("]", "") for line in lines if any(process in line for process in processes)
     }
+    assert listening == {f"{address}:7077", f"{address}:7078", "127.0.0.1:8080", "127.0.0.1:8081"}
 
 
-def run_job(host, secret_file):
-    host.check_output(f"install -m 0644 /dev/stdin /run/job.py <<'EOF'\n{JOB}\nEOF")
+def run_job(host, address, secret_file):
+    host.check_output(f"install -m 0644 /dev/stdin /run/job.py <<'EOF'\n{JOB.replace('ADDRESS', address)}\nEOF")
     return host.run(
         "systemd-run --quiet --wait --pipe --collect --unit=try-spark --property=User=quartet-spark "
         f"--property=LoadCredential=java-options:{secret_file} --property=RuntimeMaxSec=120 "
@@ -91,7 +97,7 @@ def run_job(host, secret_file):
     )
 
 
-def test_a_job_runs_and_its_secret_shows_nowhere(host):
+def test_a_job_runs_and_its_secret_shows_nowhere(host, address):
     secret = host.check_output("sed 's/.*=//' /etc/quartet/secrets/spark-java-options")
     assert len(secret) == 64
     # A process that shows it on purpose proves that the search finds what is there.
@@ -101,16 +107,16 @@ def test_a_job_runs_and_its_secret_shows_nowhere(host):
         "systemd-run --quiet --unit=watch-secrets sh -c "
         "'while sleep 0.5; do grep -lFs -f /run/pattern /proc/[0-9]*/environ /proc/[0-9]*/cmdline; done > /run/seen'"
     )
-    job = run_job(host, "/etc/quartet/secrets/spark-java-options")
+    job = run_job(host, address, "/etc/quartet/secrets/spark-java-options")
     control = host.check_output("systemctl show --value --property=MainPID show-secret")
     host.check_output("systemctl stop watch-secrets show-secret")
     assert "SUM 4950" in job.stdout, job.stderr
     assert set(host.check_output("cat /run/seen").splitlines()) == {f"/proc/{control}/environ"}
 
 
-def test_a_job_without_the_secret_is_refused(host):
+def test_a_job_without_the_secret_is_refused(host, address):
     host.check_output("install -m 0600 /dev/stdin /run/wrong <<'EOF'\n-Dspark.authenticate.secret=wrong\nEOF")
-    job = run_job(host, "/run/wrong")
+    job = run_job(host, address, "/run/wrong")
     assert job.rc != 0
     assert "SUM" not in job.stdout
 
