@@ -19,7 +19,7 @@ LOG = reports/$(INVENTORY)/site.log
 SITE = @mkdir -p $(dir $(LOG)) && : > $(LOG) && export ANSIBLE_LOG_PATH=$(LOG) ANSIBLE_STDOUT_CALLBACK=parts && set -x && $(PLAY) site.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor preflight deploy health run status verify report trace model-check wait backup restore-drill restore restore-finish backup-secrets lab lab-down drill lint test test-fast test-security test-faults bench
+.PHONY: help setup doctor preflight deploy health run status verify report trace model-check wait rolling-restart backup restore-drill restore restore-finish backup-secrets lab lab-down drill lint test test-fast test-security test-faults bench
 
 help: ## show this
 	@echo "make VERB [INVENTORY=lab|cloud|single]"; echo
@@ -63,6 +63,9 @@ trace: .venv/.complete ## follow one image: ID=101-first-000000000007
 
 model-check: .venv/.complete ## try a model file on an inference VM: FILE=/path/to/model.safetensors
 	$(PLAY) playbooks/model_check.yml -e '{"file": "$(if $(filter-out /%,$(firstword $(FILE))),$(CURDIR)/)$(FILE)"}'
+
+rolling-restart: .venv/.complete ## restart everything, one VM at a time, each behind its health
+	$(PLAY) playbooks/rolling_restart.yml
 
 backup: .venv/.complete ## back the database up, with the state of Kafka that belongs to it
 	$(PLAY) playbooks/backup.yml

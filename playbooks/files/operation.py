@@ -1,9 +1,10 @@
 """One operation at a time on an inventory, and a record of each: <inventory>/.operations/.
 
-operation.py begin FOLDER VERB     takes the lock, or names the operation that has it
+operation.py begin FOLDER VERB     takes the lock and prints the operation's id, or names the operation that has the lock
 operation.py end FOLDER SUMMARY    writes the result into the record and gives the lock back
 
 The lock belongs to the ansible-playbook that runs this: it ends with that process, so an interrupted operation can be run again at once.
+The id is that of the interrupted one then, if the verb is the same: what has it on a VM was done already.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ def begin(folder: Path, verb: str) -> None:
     """Take the lock for the playbook that runs this, or exit with the name of the operation that has it."""
     lock = folder / "lock.json"
     owner = playbook()
+    now = time.time()
+    operation = f"{verb}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}"
     if lock.exists():
         running = json.loads(lock.read_text())
         if alive(running["owner"]) and running["owner"] != owner:
@@ -39,7 +42,10 @@ def begin(folder: Path, verb: str) -> None:
             )
         if running["owner"] != owner:
             write(record(folder, running), running | {"result": "interrupted"})
-    write(lock, {"verb": verb, "began_at": time.time(), "owner": owner})
+        if running["verb"] == verb:
+            operation = running.get("operation", operation)
+    write(lock, {"verb": verb, "operation": operation, "began_at": now, "owner": owner})
+    print(operation)
 
 
 def end(folder: Path, summary: str) -> None:

@@ -11,6 +11,7 @@ from faults import breaking
 from faults.machines import DATABASE, IMAGES, INFERENCE, INFERENCES, KAFKA, PRODUCERS, STREAM, UNITS, machine_of, wait_until_active
 from faults.row import LONG, Row
 from phases import on_machine as on
+from phases import run
 
 Begin = Callable[[str], Row]
 
@@ -27,6 +28,12 @@ def test_f3_the_broker_is_killed(row: Begin) -> None:
     this.holds()
 
 
+def not_sent_again(start: float) -> None:
+    """Assert that no send failed since then: the outages were shorter than the delivery timeout."""
+    sent_again = on("vm3", f"journalctl -u {PRODUCERS[0]} -u {PRODUCERS[1]} --since @{int(start)} -o cat | grep 'sent again by' || true")
+    assert not sent_again, "a send failed although the outage was shorter than the delivery timeout"
+
+
 def test_f4_every_unit_is_restarted_in_turn(row: Begin) -> None:
     this = row("every unit restarted, one after the other")
     this.load(lasting=120)
@@ -38,8 +45,19 @@ def test_f4_every_unit_is_restarted_in_turn(row: Begin) -> None:
         wait_until_active(120)
     this.healed()
     this.holds()
-    sent_again = on("vm3", f"journalctl -u {PRODUCERS[0]} -u {PRODUCERS[1]} --since @{int(start)} -o cat | grep 'sent again by' || true")
-    assert not sent_again, "a send failed although the outage was shorter than the delivery timeout"
+    not_sent_again(start)
+
+
+def test_f24_everything_is_restarted_by_make_rolling_restart(row: Begin) -> None:
+    this = row("`make rolling-restart`")
+    this.load(lasting=300)
+    start, before = time.time(), this.restarts()
+    result = run("make", "rolling-restart", seconds=900)
+    assert result.returncode == 0, result.stdout[-4000:]
+    assert not set(before.items()) & set(this.restarts().items()), "a unit was not restarted"
+    this.healed()
+    this.holds()
+    not_sent_again(start)
 
 
 def test_f5_the_database_is_killed(row: Begin) -> None:

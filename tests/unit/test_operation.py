@@ -17,7 +17,7 @@ PLAYBOOK = """
 import json, subprocess, sys
 for line in sys.stdin:
     result = subprocess.run(json.loads(line), capture_output=True, text=True)
-    print(json.dumps([result.returncode, result.stderr]), flush=True)
+    print(json.dumps([result.returncode, result.stdout + result.stderr]), flush=True)
 """
 
 
@@ -37,7 +37,13 @@ class Playbook:
         self.process.stdin.write(json.dumps([sys.executable, str(SCRIPT), action, str(self.folder), text]) + "\n")
         self.process.stdin.flush()
         status, said = json.loads(self.process.stdout.readline())
-        return status, said
+        return status, said.rstrip("\n")
+
+    def begin(self, verb: str) -> str:
+        """Begin an operation and return its id."""
+        status, said = self.run("begin", verb)
+        assert status == 0, said
+        return said
 
     def stop(self) -> None:
         self.process.kill()
@@ -57,18 +63,26 @@ def playbooks(tmp_path: Path) -> Iterator[list[Playbook]]:
 
 def test_a_second_operation_is_refused_and_the_first_named(playbooks: list[Playbook]) -> None:
     first, second = playbooks
-    assert first.run("begin", "backup") == (0, "")
+    first.begin("backup")
     status, said = second.run("begin", "restore")
     assert status == 1
     assert "backup is at work on this inventory since" in said
     assert first.run("end", "3 documents") == (0, "")
     assert [(r["verb"], r["result"], r["summary"]) for r in first.records()] == [("backup", "done", "3 documents")]
-    assert second.run("begin", "restore") == (0, "")
+    second.begin("restore")
 
 
 def test_an_interrupted_operation_is_recorded_and_holds_nobody_up(playbooks: list[Playbook]) -> None:
     first, second = playbooks
-    assert first.run("begin", "restore") == (0, "")
+    interrupted = first.begin("restore")
     first.stop()
-    assert second.run("begin", "restore") == (0, "")
+    assert second.begin("restore") == interrupted, "what it did already would be done again"
     assert [(r["verb"], r["result"]) for r in second.records()] == [("restore", "interrupted")]
+
+
+def test_an_interrupted_operation_is_not_continued_by_another_verb(playbooks: list[Playbook]) -> None:
+    first, second = playbooks
+    interrupted = first.begin("restore")
+    first.stop()
+    assert second.begin("backup").startswith("backup-")
+    assert interrupted.startswith("restore-")
