@@ -19,7 +19,7 @@ LOG = reports/$(INVENTORY)/site.log
 SITE = @mkdir -p $(dir $(LOG)) && : > $(LOG) && export ANSIBLE_LOG_PATH=$(LOG) ANSIBLE_STDOUT_CALLBACK=parts && set -x && $(PLAY) site.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor preflight deploy health run status verify report trace model-check wait rolling-restart backup restore-drill restore restore-finish backup-secrets lab lab-down drill lint test test-fast test-security test-faults bench
+.PHONY: help setup doctor preflight deploy health run status verify report trace model-check wait rolling-restart support-bundle backup restore-drill restore restore-finish backup-secrets lab lab-down drill lint test test-fast test-security test-faults bench
 
 help: ## show this
 	@echo "make VERB [INVENTORY=lab|cloud|single]"; echo
@@ -66,6 +66,9 @@ model-check: .venv/.complete ## try a model file on an inference VM: FILE=/path/
 
 rolling-restart: .venv/.complete ## restart everything, one VM at a time, each behind its health
 	$(PLAY) playbooks/rolling_restart.yml
+
+support-bundle: .venv/.complete ## collect versions, states, journals and settings of every VM into one archive without secrets
+	$(PLAY) playbooks/support_bundle.yml
 
 backup: .venv/.complete ## back the database up, with the state of Kafka that belongs to it
 	$(PLAY) playbooks/backup.yml
