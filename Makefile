@@ -11,6 +11,7 @@ FROM ?=
 CONFIRM ?=
 ACCEPT ?=
 RECIPIENT ?=
+PURGE ?=
 # Ansible ends at once in a locale that this machine does not have, and an ssh client may bring such a one along.
 export LC_ALL := $(if $(shell locale -a 2> /dev/null | grep -ixE 'C\.utf-?8'),C.UTF-8,en_US.UTF-8)
 PLAY = .venv/bin/ansible-playbook -i inventory/$(INVENTORY)
@@ -19,7 +20,7 @@ LOG = reports/$(INVENTORY)/site.log
 SITE = @mkdir -p $(dir $(LOG)) && : > $(LOG) && export ANSIBLE_LOG_PATH=$(LOG) ANSIBLE_STDOUT_CALLBACK=parts && set -x && $(PLAY) site.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor preflight deploy health run status verify report trace model-check wait rolling-restart support-bundle backup restore-drill restore restore-finish backup-secrets lab lab-down drill lint test test-fast test-security test-faults bench
+.PHONY: help setup doctor preflight deploy health run status verify report trace model-check wait rolling-restart support-bundle backup restore-drill restore restore-finish backup-secrets uninstall lab lab-down drill lint test test-fast test-security test-faults bench
 
 help: ## show this
 	@echo "make VERB [INVENTORY=lab|cloud|single]"; echo
@@ -84,6 +85,9 @@ restore-finish: .venv/.complete ## remove the data that a restore has set aside:
 
 backup-secrets: .venv/.complete ## write the secrets into one file, encrypted by age: RECIPIENT=age1...
 	$(PLAY) playbooks/backup_secrets.yml $(if $(RECIPIENT),-e recipient=$(RECIPIENT))
+
+uninstall: .venv/.complete ## remove everything but data from the VMs; PURGE=1 CONFIRM=<inventory id>: data too
+	$(PLAY) playbooks/uninstall.yml $(if $(PURGE),-e purge=true) $(if $(CONFIRM),-e confirm=$(CONFIRM))
 
 lab: .venv/.complete ## the four-VM lab on this machine, from nothing to the report
 	.venv/bin/python lab/doctor
