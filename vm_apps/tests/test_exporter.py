@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +20,8 @@ from kafka.structs import OffsetAndMetadata
 from prometheus_client import CollectorRegistry
 from quartet.exporter.app import Exporter
 from quartet.kafka import client as kafka_client
-from quartet.runtime.settings import Collections, ExporterSettings, Groups, Kafka, MongoDB, Topics
+from quartet.runtime.scrape import scrape
+from quartet.runtime.settings import Collections, ExporterSettings, Groups, Kafka, MetricsTls, MongoDB, Topics
 from real_servers import PASSWORD, Broker, Database, broker, database, free_port, mongod_program
 from tls_server import Authority
 
@@ -37,6 +43,7 @@ class Installation:
     broker: Broker
     database: Database
     settings: ExporterSettings
+    authority: Authority
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +69,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
             metrics_port=free_port(),
             metrics_tls=None,
         )
-        yield Installation(kafka, mongodb, options)
+        yield Installation(kafka, mongodb, options, authority)
 
 
 @pytest.fixture
@@ -245,6 +252,42 @@ def test_servers_that_are_away(servers: Installation) -> None:
     # the watchdog (60 s) is fed after each source
     assert len(fed) == 2
     assert fed[1] - fed[0] < 20
+
+
+def test_the_command_serves_what_it_polls(servers: Installation, tmp_path: Path) -> None:
+    folder = Path(servers.settings.kafka.ca_file).parent
+    for name in ("kafka-password", "mongodb-password"):
+        (folder / name).write_text(PASSWORD)
+    servers.authority.issue(file="metrics.pem")
+    tls = MetricsTls(address="127.0.0.1", ca_file=servers.settings.kafka.ca_file)
+    options = servers.settings.model_copy(update={"metrics_tls": tls})
+    (tmp_path / "exporter.json").write_text(options.model_dump_json())
+    command = [sys.executable, "-m", "quartet.cli", "exporter", f"--config={tmp_path}/exporter.json"]
+    environment = {**os.environ, "CREDENTIALS_DIRECTORY": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        deadline, text = time.monotonic() + 40, ""
+        while "kafka_brokers 1.0" not in text and time.monotonic() < deadline:
+            time.sleep(0.5)
+            with suppress(OSError):
+                text = scrape(options.metrics_port, tls, seconds=5, certificate=str(folder / "metrics.pem"))
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+    assert "mongodb_up 1.0" in text
+    assert 'quartet_watchdog_age_seconds{app="exporter"}' in text
+    assert f'kafka_consumergroup_lag{{consumergroup="{GROUPS.images}",partition="0",topic="images"}}' in text
+
+
+def test_stream_and_batch_are_compared_when_all_is_drained(servers: Installation, exporter: Exporter) -> None:
+    commit(servers.broker, GROUPS.inferences, "inferences", 5)
+    results = servers.database.admin["team5_vm3_db"]
+    results["incorrect_inference_stream_results"].replace_one({"_id": 101}, result(101, 2, 5, offsets={"0": 5, "1": 0}), upsert=True)
+    for _ in range(3):
+        results["incorrect_inference_results"].replace_one({"_id": 101}, result(101, 1, 5), upsert=True)
+        found = polled(exporter)
+        time.sleep(0.1)
+    assert found.get_sample_value("quartet_stream_batch_difference", {"producer_id": "101"}) == 1
 
 
 def test_the_series_have_distinct_names() -> None:

@@ -16,7 +16,7 @@ from quartet.runtime.errors import ExitCode, exit_if_unavailable
 from quartet.runtime.scrape import scrape
 
 #: Where the apps of this VM serve their metrics.
-METRICS_PORTS: Final = (9211, 9212, 9221, *range(9301, 9317))
+METRICS_PORTS: Final = (9211, 9212, 9221, 9230, 9240, *range(9301, 9317))
 _SHOWN: Final = ("quartet_build_info", "quartet_variant_info", "quartet_connected", "quartet_images_per_second")
 
 
