@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from kafka import errors as kafka_errors
+from metric_values import growth
 from quartet.contracts.image import Image, encode_image
 from quartet.contracts.inference import decode_inference
 from quartet.inference import app
@@ -125,6 +126,18 @@ def test_a_failed_send_is_unavailable_and_the_next_batch_gets_a_new_producer(sta
     assert first.closed
     work.process([record(1)]).settle()
     assert [body["sequence"] for _, _, body, _ in second.sent] == [1]
+
+
+def test_acknowledged_inferences_are_counted_by_producer_and_truth():
+    labels = {"model": "0123456789ab", "producer_id": "101"}
+    right, wrong = (growth("quartet_inferences_total", correct=correct, **labels) for correct in ("true", "false"))
+    unlabelled = growth("quartet_inferences_total", correct="unlabelled", model="0123456789ab", producer_id="102")
+    work = strategy(Producer())
+    records = [record(1), record(2, label="dog"), record(3), record(4, label=None, producer_id=102)]
+    pending = work.process(records)
+    assert right() == 0
+    pending.settle()
+    assert (right(), wrong(), unlabelled()) == (2, 1, 1)
 
 
 def test_a_refusal_by_rights_ends_the_process():

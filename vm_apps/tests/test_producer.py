@@ -11,6 +11,7 @@ import pytest
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 from kafka.producer.future import FutureProduceResult, FutureRecordMetadata
+from metric_values import growth
 from PIL import Image
 from quartet.producer import sender
 from quartet.producer.ledger import Ledger, export
@@ -192,10 +193,14 @@ def test_a_stop_waits_for_acknowledgements_for_so_long_and_what_is_left_is_sent_
 
 
 def test_what_failed_is_sent_again_by_a_new_client(camera: Camera) -> None:
+    sent, acknowledged, failed = (
+        growth(f"quartet_producer_{name}_total", producer_id="101") for name in ("sent", "acknowledged", "failed")
+    )
     failing = {1: kafka_errors.KafkaTimeoutError("expired"), 4: kafka_errors.KafkaTimeoutError("expired")}
     assert camera.run(lambda sequence: failing.pop(sequence, None)) is ExitCode.OK
     assert [client.sent for client in camera.clients] == [list(range(10)), [1, 4]]
     assert camera.written() == ([(0, 10)], 10)
+    assert (sent(), acknowledged(), failed()) == (12, 10, 2)
 
 
 def test_a_client_that_gave_up_on_a_record_and_is_stuck_with_the_others_is_given_up(camera: Camera) -> None:
