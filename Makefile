@@ -108,6 +108,7 @@ test-security: .venv/.complete ## what must be refused, tried on the running lab
 	.venv/bin/pytest tests/security
 
 test-fast: .venv/.complete ## unit tests: no VM, no root
+	lab/promtool > /dev/null
 	.venv/bin/pytest -q -n 2 --dist loadfile
 
 test: .venv/.complete ## everything: lint, unit, molecule of every role, the lab end to end, faults, refusals

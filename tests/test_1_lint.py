@@ -10,6 +10,7 @@ SHELL = [
     "lab/machine-up",
     "lab/machine-down",
     "lab/setup-host",
+    "lab/promtool",
     "roles/base/files/download_cache.sh",
     "playbooks/files/encrypt_secrets.sh",
     ".ci/run",
