@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +15,7 @@ _NOT_NAMES = re.compile(
     r"|\b(?:and|or|unless|offset|bool)\b"
 )
 _NAME = re.compile(r"\b[a-zA-Z_:][\w:]*\b(?!\s*\()")
-_DECLARED = re.compile(r"""["'{]((?:quartet|kafka|mongodb)_[a-z0-9_]+)""")
+_DECLARED = re.compile(r"""["']((?:quartet|kafka|mongodb)_[a-z0-9_{}]+)""")
 
 
 @cache
@@ -34,13 +35,11 @@ def metric_names(expression: str) -> set[str]:
     return set(_NAME.findall(_NOT_NAMES.sub(" ", quoted_first)))
 
 
-def declared_names() -> set[str]:
-    """Return the names that the code gives its metrics, and those of others that it relies on."""
-    sources = [
-        *ROOT.glob("vm_apps/src/quartet/**/*.py"),
-        *ROOT.glob("spark/src/**/*.py"),
-        *ROOT.glob("playbooks/files/*.py"),
-        *ROOT.glob("roles/*/files/*"),
-    ]
-    own = {name for path in sources if path.is_file() for name in _DECLARED.findall(path.read_text(errors="replace"))}
-    return own | {line for line in _FOREIGN.read_text().splitlines() if not line.startswith("#")}
+def undeclared(names: Iterable[str]) -> list[str]:
+    """Return the names that neither the code gives a metric nor others do on whom it relies; a part in braces of a declared name is any word."""
+    sources = [*ROOT.glob("vm_apps/src/quartet/**/*.py"), *ROOT.glob("spark/src/**/*.py"), *ROOT.glob("playbooks/files/*.py")]
+    sources += [path for path in ROOT.glob("roles/*/*/*") if path.parent.name in ("files", "templates") and path.is_file()]
+    own = {name for path in sources for name in _DECLARED.findall(path.read_text(errors="replace"))}
+    patterns = [re.compile(re.sub(r"\{.*?\}", "[a-z_]+", name)) for name in own]
+    foreign = set(_FOREIGN.read_text().splitlines())
+    return sorted(name for name in names if name not in foreign and not any(pattern.fullmatch(name) for pattern in patterns))

@@ -37,5 +37,5 @@ def test_the_readme_has_the_table(role: Path) -> None:
 
 
 def test_every_role_has_a_scenario(role: Path) -> None:
-    scenario = {"java": "kafka", "torch": "inference", "producer": "db_consumer"}.get(role.name, role.name)
+    scenario = {"java": "kafka", "torch": "inference", "producer": "db_consumer", "prometheus": "monitoring"}.get(role.name, role.name)
     assert (ROOT / "molecule" / scenario / "molecule.yml").exists()
