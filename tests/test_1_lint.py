@@ -22,6 +22,7 @@ PYTHON = [
     "molecule",
     "lab/cache",
     "lab/doctor",
+    "playbooks/action_plugins",
     "playbooks/callback_plugins",
     "playbooks/files",
     "playbooks/filter_plugins",
@@ -48,7 +49,8 @@ def test_mypy(command: Command) -> None:
         command("mypy", folder)
     command(
         "mypy",
-        "playbooks/callback_plugins",
+        "playbooks/action_plugins",
+    "playbooks/callback_plugins",
         "playbooks/files",
         "playbooks/filter_plugins",
         *sorted(str(path) for kind in ("library", "module_utils", "filter_plugins") for path in ROOT.glob(f"roles/*/{kind}")),
