@@ -50,7 +50,7 @@ def test_mypy(command: Command) -> None:
     command(
         "mypy",
         "playbooks/action_plugins",
-    "playbooks/callback_plugins",
+        "playbooks/callback_plugins",
         "playbooks/files",
         "playbooks/filter_plugins",
         *sorted(str(path) for kind in ("library", "module_utils", "filter_plugins") for path in ROOT.glob(f"roles/*/{kind}")),
