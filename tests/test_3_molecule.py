@@ -18,6 +18,7 @@ ORDER = [
     "mongodb",
     "mongodb_org",
     "firewall",
+    "monitoring",
     "spark",
     "app",
     "db_consumer",
