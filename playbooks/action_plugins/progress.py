@@ -1,6 +1,6 @@
 """Action of playbooks/wait.yml: waits for the producers or for the consumers, and prints a line every few seconds that says how far they are.
 
-Arguments: `units` (the producers' units, on their host) or `reader` (the command that prints `quartet status --json`), and `until`, a time in
+Arguments: `units` (the producers' units, on their host) or `reader` (the command that prints `quartet status --json`), and `deadline`, a time in
 seconds since the epoch. Ansible's own retries would print a failure at each look, and nothing of what is missing.
 """
 
@@ -114,7 +114,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         if self._task.check_mode:
             return result | {"skipped": True}
         arguments, self._variables = self._task.args, task_vars
-        until = float(arguments["until"])
+        until = float(arguments["deadline"])
         wait = self._for_producers if "units" in arguments else self._for_consumers
         return result | wait(arguments, until)
 

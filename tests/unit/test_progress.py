@@ -90,7 +90,7 @@ def test_the_playbook_waits_and_says_so(tmp_path: Path, answers: list[Any], minu
     reader = json.dumps(["python3", str(tmp_path / "reader.py"), str(tmp_path / "answers")])
     (tmp_path / "play.yml").write_text(
         "- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n"
-        f"    - name: Wait\n      progress: {{reader: {reader}, until: '{time.time() + minutes * 60}'}}\n"
+        f"    - name: Wait\n      progress: {{reader: {reader}, deadline: '{time.time() + minutes * 60}'}}\n"
     )
     result = subprocess.run(
         [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(tmp_path / "play.yml"), "-e",
