@@ -33,7 +33,7 @@ def measure(arguments: Sequence[str]) -> list[Row]:
         for _ in range(options.rounds):
             scratch.recreate_database()
             with _consumer({**settings, "group": f"bench-{lab.new_run()}"}):
-                samples = lab.watch("vm2", _PORT, "quartet_documents_stored_total", options.images)
+                samples = lab.watch("vm2", _PORT, "quartet_records_total", options.images, label='outcome="stored"')
             unit.append(lab.rate_in_the_middle(samples, options.images))
             scratch.recreate_database()
             given = {"settings": {**settings, "group": "bench"}, "count": options.images}

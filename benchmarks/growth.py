@@ -77,7 +77,7 @@ def _send_and_wait(images: int) -> None:
 
 
 def _stored() -> float:
-    return lab.total("vm2", 9212, "quartet_documents_stored_total")
+    return lab.total("vm2", 9212, "quartet_records_total", outcome="stored")
 
 
 def _read_costs() -> dict[str, tuple[float, float]]:

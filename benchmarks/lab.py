@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from benchmarks.results import ROOT
-from tests.phases import on_machine, run
+from tests.phases import MACHINES, on_machine, run
 
 #: Spark's two jobs on vm2
 SPARK: Final = "quartet-spark-batch.timer quartet-spark-stream"
@@ -96,15 +96,17 @@ def wait_until(done: Callable[[], bool], seconds: float, every: float = 0.5) -> 
 
 def metric(machine: str, port: int, name: str) -> list[tuple[dict[str, str], float]]:
     """Return the samples of one of a unit's metrics, each with its labels; none while the unit serves none."""
-    ask = f"import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:{port}/metrics', timeout=5).read().decode())"
-    text = on(machine, f"python3 -c {shlex.quote(ask)} 2> /dev/null || true")
+    try:
+        text = python(machine, "", "metrics.py", MACHINES[machine], port, seconds=20)
+    except AssertionError:
+        text = ""
     lines = [re.fullmatch(re.escape(name) + r"(?:\{(.*)\})? (\S+)", line) for line in text.splitlines()]
     return [(dict(re.findall(r'(\w+)="([^"]*)"', line[1] or "")), float(line[2])) for line in lines if line]
 
 
-def total(machine: str, port: int, name: str) -> float:
-    """Return the sum of a metric's samples."""
-    return sum(value for _, value in metric(machine, port, name))
+def total(machine: str, port: int, name: str, **labels: str) -> float:
+    """Return the sum of a metric's samples with these labels."""
+    return sum(value for found, value in metric(machine, port, name) if labels.items() <= found.items())
 
 
 @contextmanager
@@ -164,9 +166,9 @@ def send(images: int, **settings: Any) -> str:
     return run
 
 
-def watch(machine: str, port: int, counter: str, goal: float, *, seconds: float = 540) -> list[tuple[float, float]]:
-    """Sample a counter five times per second until it reaches the goal; return (seconds, value)."""
-    printed = python(machine, "", "watch_counter.py", port, counter, goal, seconds, seconds=seconds + 30)
+def watch(machine: str, port: int, counter: str, goal: float, *, label: str = "", seconds: float = 540) -> list[tuple[float, float]]:
+    """Sample a counter, or its samples with a label, five times per second until it reaches the goal; return (seconds, value)."""
+    printed = python(machine, "", "metrics.py", MACHINES[machine], port, counter, label, goal, seconds, seconds=seconds + 30)
     samples = [(float(moment), float(value)) for moment, value in (line.split() for line in printed.splitlines())]
     if not samples or samples[-1][1] < goal * 0.9:
         raise SystemExit(f"{counter} of port {port} on {machine} came to {samples[-1][1] if samples else 'nothing'} of {goal:.0f}")

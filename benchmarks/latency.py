@@ -10,7 +10,7 @@ from benchmarks import lab
 from benchmarks.results import Goal, Row
 
 _PORT = 9212
-_HISTOGRAM = "quartet_capture_to_here_seconds_bucket"
+_HISTOGRAM = "quartet_end_to_end_seconds_bucket"
 #: Number of producers, and the goal in ms
 _GOALS = {1: 33.0, 5: 100.0}
 _SETTLE_SECONDS = 20

@@ -22,16 +22,18 @@ MACHINES: dict[str, str] = {
 
 #: The services that must be active in a healthy lab. Producers end when they have sent everything.
 UNITS = {
-    "vm1": ["mongod"],
+    "vm1": ["mongod", "prometheus-node-exporter"],
     "vm2": [
         "quartet-db-consumer@images",
         "quartet-db-consumer@inferences",
         "spark-master",
         "spark-worker",
         "quartet-spark-stream",
+        "quartet-exporter",
+        "prometheus-node-exporter",
     ],
-    "vm3": ["kafka"],
-    "vm4": ["quartet-inference"],
+    "vm3": ["kafka", "prometheus-node-exporter"],
+    "vm4": ["quartet-inference", "prometheus-node-exporter"],
 }
 
 #: Ansible ends at once in a locale that this machine does not have, and tests read what commands say in English.

@@ -73,7 +73,8 @@ async def passes(address, port):
         pass
     return True
 async def scan(machines):
-    ports = [22, 80, 111, 443, 4040, 6066, 8080, 8081, 8888, *range(7070, 7105), *range(9090, 9096), 9211, 9212, 9221, 9301, 27016, 27017, 27018, 50000]
+    ports = [22, 80, 111, 443, 4040, 6066, 8080, 8081, 8888, *range(7070, 7105), *range(9090, 9096), 27016, 27017, 27018, 50000]
+    ports += [9100, 9211, 9212, 9221, 9230, 9240, 9301, 9302]
     found = {}
     for machine, address in machines.items():
         answers = await asyncio.gather(*(passes(address, port) for port in ports))
@@ -171,7 +172,9 @@ def test_the_firewall_opens_what_the_page_says_and_nothing_else(lab: str, ssh: S
 
 
 def test_only_the_documented_ports_answer_from_outside(lab: str, ssh: Ssh) -> None:
-    allowed = {"vm1": {22, 27017}, "vm2": {22, *range(7077, 7100)}, "vm3": {22, 9092, 9093, 9094}, "vm4": {22}}
+    metrics = {"vm1": {9100}, "vm2": {9100, 9211, 9212, 9230, 9240}, "vm3": {9100, 9301, 9302}, "vm4": {9100, 9221}}
+    servers = {"vm1": {22, 27017}, "vm2": {22, *range(7077, 7100)}, "vm3": {22, 9092, 9093, 9094}, "vm4": {22}}
+    allowed = {machine: ports | metrics[machine] for machine, ports in servers.items()}
     for machine, ports in allowed.items():
         sockets = [line.split()[3] for line in ssh(machine, "ss -Hltn").splitlines()]
         outside = {int(name.rsplit(":", 1)[1]) for name in sockets if not name.startswith(("127.", "[::1]", "[::ffff:127."))}

@@ -48,6 +48,7 @@ def end(folder: Path, summary: str) -> None:
     running = json.loads(lock.read_text())
     write(record(folder, running), running | {"result": "done", "ended_at": time.time(), "summary": summary})
     lock.unlink()
+    print(running["verb"])
 
 
 def record(folder: Path, running: dict[str, Any]) -> Path:

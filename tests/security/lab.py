@@ -22,11 +22,13 @@ KAFKA_USERS = {
     "inference": ("vm4", "inference", f"{_SECRETS}/inference-kafka-password"),
     "spark": ("vm2", "spark_jobs", f"{_SECRETS}/spark-kafka-password"),
     "auditor": ("vm2", "spark_jobs", f"{_SECRETS}/auditor/kafka-password"),
+    "exporter": ("vm2", "exporter", f"{_SECRETS}/exporter-kafka-password"),
 }
 DATABASE_USERS = {
     "db_consumer": f"{_SECRETS}/db_consumer-mongodb-password",
     "spark": f"{_SECRETS}/spark-mongodb-password",
     "auditor": f"{_SECRETS}/auditor/mongodb-password",
+    "exporter": f"{_SECRETS}/exporter-mongodb-password",
 }
 
 

@@ -26,6 +26,9 @@ RIGHTS = {
     ("spark", "team5_vm3_db.incorrect_inference_results"): {"find", "insert", "update", "remove"},
     ("spark", "team5_vm3_db.incorrect_inference_stream_results"): {"find", "insert", "update", "remove"},
     **{("auditor", collection): {"find"} for collection in COLLECTIONS},
+    # of the images it sees the number alone
+    ("exporter", "kafka_db.image"): set(),
+    **{("exporter", collection): {"find"} for collection in COLLECTIONS[1:]},
 }
 ELSEWHERE = (
     "insert into a database of its own",

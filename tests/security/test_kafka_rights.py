@@ -26,6 +26,10 @@ TOPIC_RIGHTS = {
     ("auditor", "images"): {"READ", "DESCRIBE", "DESCRIBE_CONFIGS"},
     ("auditor", "inferences"): {"READ", "DESCRIBE", "DESCRIBE_CONFIGS"},
     ("auditor", "dead-letters"): {"READ", "DESCRIBE", "DESCRIBE_CONFIGS"},
+    ("exporter", "images"): {"READ", "DESCRIBE", "DESCRIBE_CONFIGS"},
+    ("exporter", "inferences"): {"READ", "DESCRIBE", "DESCRIBE_CONFIGS"},
+    ("exporter", "dead-letters"): {"DESCRIBE", "DESCRIBE_CONFIGS"},
+    ("exporter", "__consumer_offsets"): {"DESCRIBE", "DESCRIBE_CONFIGS"},
 }
 GROUP_RIGHTS = {
     ("db_consumer", "db-consumer-images"): {"READ", "DESCRIBE"},
@@ -38,6 +42,10 @@ GROUP_RIGHTS = {
     ("auditor", f"inference-{model()}"): {"DESCRIBE"},
     ("auditor", "inference-sec"): {"DESCRIBE"},
     ("auditor", "auditor-sec"): {"READ", "DESCRIBE"},
+    ("exporter", "db-consumer-images"): {"DESCRIBE"},
+    ("exporter", "db-consumer-inferences"): {"DESCRIBE"},
+    ("exporter", f"inference-{model()}"): {"DESCRIBE"},
+    ("exporter", "inference-sec"): {"DESCRIBE"},
 }
 # The calls as they are on the wire, so that the broker judges them and not the client, and none that could take effect: a record that
 # is too large for any topic, records before the first one, a member that is not there, a validation, a user that is not there.
@@ -112,7 +120,7 @@ admin.close()
 """
 TOPIC_OPERATIONS = ("WRITE", "READ", "DESCRIBE", "DESCRIBE_CONFIGS", "DELETE", "ALTER", "ALTER_CONFIGS")
 GROUP_OPERATIONS = ("READ", "DESCRIBE", "DELETE")
-# What nobody may but the administrator: what the broker's journal names, and the request
+# What nobody may but the administrator, and who ALSO names: what the broker's journal names, and the request
 _CLUSTER = "Cluster:LITERAL:kafka-cluster"
 ADMINISTRATORS = {
     "make a topic": "Topic:LITERAL:sec-unheard-of for request = CreateTopics",
@@ -123,6 +131,9 @@ ADMINISTRATORS = {
     "remove a user": f"{_CLUSTER} for request = AlterUserScramCredentials",
 }
 
+# Who may see what describes the cluster sees the access rules with it.
+ALSO = {"exporter": {"read the access rules"}}
+
 
 @pytest.mark.parametrize("user", KAFKA_USERS)
 def test_each_user_may_do_what_its_app_needs_and_nothing_else(user: str) -> None:
@@ -130,6 +141,7 @@ def test_each_user_may_do_what_its_app_needs_and_nothing_else(user: str) -> None
     since = time.time()
     found = python_on(machine, app, _TRIES, kafka=KAFKA, ca=CA, user=user, password=password, node=1, topics=TOPICS, groups=GROUPS)
     may = {f"{right} {name}" for (who, name), rights in (TOPIC_RIGHTS | GROUP_RIGHTS).items() if who == user for right in rights}
+    may |= ALSO.get(user, set())
     tried = {f"{right} {name}" for right, name in [*product(TOPIC_OPERATIONS, TOPICS), *product(GROUP_OPERATIONS, GROUPS)]}
     assert found.keys() == tried | ADMINISTRATORS.keys()
     wrong = {call: outcome for call, outcome in found.items() if (call in may) == _is_refusal(outcome)}

@@ -60,7 +60,7 @@ def test_the_page_has_a_row_for_every_open_port() -> None:
 def test_the_cloud_inventory_has_the_same_table() -> None:
     rows = re.findall(r"^#   (all|vm\d) +(\d[\d-]*)\S* .* {2,}(\S.*)$", (ROOT / "inventory/cloud/hosts.yml").read_text(), re.MULTILINE)
     told = {(to, port, name) for to, port, source in rows for name in re.findall(r"vm\d", source.split("(")[0]) if name != to}
-    allowed, outside = cells_of(rendered("cloud"))
+    allowed, outside = cells_of(rendered("cloud", "-e", "quartet_monitoring=exporters"))
     assert allowed == told
     assert outside == set()
     assert {(to.replace("all", "every VM"), port) for to, port, _ in rows} == documented().keys()
@@ -84,6 +84,26 @@ def test_a_users_clients_and_ports_are_added(options: dict[str, Any], cell: Cell
     allowed, outside = cells_of(rendered("cloud", "-e", json.dumps(options)))
     assert cell in outside
     assert allowed == cells_of(rendered("cloud"))[0]
+
+
+def test_without_monitoring_no_port_of_metrics_is_open() -> None:
+    ports = {port for _, port, _ in cells_of(rendered("cloud"))[0]}
+    assert ports == {"27017", "9093"}
+
+
+def test_a_monitor_of_its_own_reads_the_metrics_kafka_and_the_database(tmp_path: Path) -> None:
+    inventory = yaml.safe_load((ROOT / "inventory/cloud/hosts.yml").read_text())
+    quartet = inventory["all"]["children"]["quartet"]
+    quartet["hosts"]["vm5"] = {"ansible_host": "192.0.2.15"}
+    quartet["children"]["monitor"]["hosts"] = {"vm5": {}}
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory))
+    options = {"quartet_monitoring": "exporters", "quartet_producers": [{"id": 1}, {"id": 2, "metrics_port": 9400}]}
+    allowed, _ = cells_of(rendered(str(tmp_path / "hosts.yml"), "-e", json.dumps(options)))
+    nodes = {(f"vm{number}", "9100", "vm5") for number in (1, 2, 3, 4)}
+    apps = {("vm2", port, "vm5") for port in ("9211", "9212", "9240")} | {("vm4", "9221", "vm5")}
+    producers = {("vm3", "9301", "vm5"), ("vm3", "9400", "vm5")}
+    servers = {("vm1", "27017", "vm5"), ("vm3", "9093", "vm5")}
+    assert {cell for cell in allowed if cell[2] == "vm5"} == nodes | apps | producers | servers
 
 
 def test_the_ssh_port_is_ansibles() -> None:

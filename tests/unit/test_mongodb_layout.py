@@ -122,6 +122,14 @@ def test_what_is_missing_is_made_once(lay_out: Any, server: Server) -> None:
     assert lay_out(**EVERYTHING)["changes"] == []
 
 
+def test_a_role_may_have_rights_on_the_server(lay_out: Any, server: Server) -> None:
+    role = {"name": "watcher", "privileges": [{"cluster": True, "actions": ["serverStatus", "replSetGetStatus"]}]}
+    assert lay_out(roles=[role])["changes"] == ["replica set rs", "role watcher"]
+    (privilege,) = server.admin.roles["watcher"]["privileges"]
+    assert privilege == {"resource": {"cluster": True}, "actions": ["replSetGetStatus", "serverStatus"]}
+    assert lay_out(roles=[role])["changes"] == []
+
+
 def test_what_differs_is_changed_and_nothing_else(lay_out: Any, server: Server) -> None:
     lay_out(**EVERYTHING)
     result = lay_out(

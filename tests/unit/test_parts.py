@@ -36,7 +36,7 @@ def test_every_role_with_steps_is_a_part() -> None:
 @pytest.mark.parametrize("inventory", ["lab", "single", "cloud"])
 def test_the_groups_of_an_inventory_are_those_of_the_table(inventory: str) -> None:
     hosts = yaml.safe_load((ROOT / "inventory" / inventory / "hosts.yml").read_text())["all"]["children"]["quartet"]
-    assert set(hosts["children"]) == {group["name"] for group in GROUPS}
+    assert {*hosts["children"], "quartet"} == {group["name"] for group in GROUPS}
 
 
 def test_a_group_belongs_to_a_part() -> None:
@@ -46,21 +46,23 @@ def test_a_group_belongs_to_a_part() -> None:
 
 def test_a_vm_has_the_parts_of_its_groups_in_the_order_of_the_table() -> None:
     assert roles("lab") == {
-        "vm1": ["mongodb", "backup"],
-        "vm2": ["java", "spark", "db_consumer", "spark_jobs", "prometheus"],
-        "vm3": ["java", "kafka", "producer"],
-        "vm4": ["torch", "inference"],
+        "vm1": ["mongodb", "backup", "node_exporter"],
+        "vm2": ["java", "spark", "db_consumer", "spark_jobs", "exporter", "node_exporter", "prometheus"],
+        "vm3": ["java", "kafka", "producer", "node_exporter"],
+        "vm4": ["torch", "inference", "node_exporter"],
     }
 
 
 def test_without_monitoring_its_parts_are_nowhere() -> None:
-    assert "prometheus" in computed("cloud", "quartet_parts_here | map(attribute='role')", "-e", "quartet_monitoring=full")["vm2"]
-    assert "prometheus" not in roles("cloud")["vm2"]
+    assert roles("cloud")["vm2"] == ["java", "spark", "db_consumer", "spark_jobs"]
+    watched = computed("cloud", "quartet_parts_here | map(attribute='role')", "-e", "quartet_monitoring=exporters")
+    assert watched["vm2"] == ["java", "spark", "db_consumer", "spark_jobs", "exporter", "node_exporter"]
+    assert computed("cloud", "quartet_parts_here | map(attribute='role')", "-e", "quartet_monitoring=full")["vm2"] == roles("lab")["vm2"]
 
 
 def test_a_vm_must_have_what_its_parts_need_together() -> None:
-    assert computed("lab", "base_minimum_memory_mb | int")["vm2"] == 400 + 300 + 300 + 1000 + 1200 + 300
-    assert computed("lab", "base_minimum_disk_mb | int")["vm4"] == 3000 + 9000
+    assert computed("lab", "base_minimum_memory_mb | int")["vm2"] == 400 + 300 + 300 + 1000 + 1200 + 150 + 50 + 300
+    assert computed("lab", "base_minimum_disk_mb | int")["vm4"] == 3000 + 9000 + 50
 
 
 def test_every_secret_that_a_part_is_given_is_drawn() -> None:

@@ -28,6 +28,7 @@ NAMES = {
         for name, unit in yaml.safe_load(path.read_text()).items()
         if name == f"_{path.parent.parent.name}_unit" and isinstance(unit, dict)
     ],
+    "prometheus-node-exporter.service.j2": ["prometheus-node-exporter.service"],
     "backup.service.j2": ["quartet-backup.service", "quartet-restore-drill.service"],
     "prometheus.service.j2": ["prometheus.service", "prometheus-alertmanager.service"],
     "quartet-firewall.service.j2": [],
@@ -95,7 +96,12 @@ def test_mongod_reads_a_key_that_its_group_cannot() -> None:
 def test_the_stream_is_not_restarted_where_only_the_operator_helps() -> None:
     template = ROOT / "roles/spark_jobs/templates/job.service.j2"
     lines = rendered(
-        template, job="stream", spark_jobs_checkpoint_directory="/x/y", spark_jobs_driver_memory_max="1G", _spark_jobs_state="/x"
+        template,
+        job="stream",
+        spark_jobs_checkpoint_directory="/x/y",
+        spark_jobs_driver_memory_max="1G",
+        spark_jobs_metrics_tls={},
+        _spark_jobs_state="/x",
     )
     assert "Restart=always" in lines
     assert f"RestartPreventExitStatus={ExitCode.INPUT:d} {ExitCode.CONFIGURATION:d}\n" in lines
@@ -103,7 +109,7 @@ def test_the_stream_is_not_restarted_where_only_the_operator_helps() -> None:
 
 def test_no_unit_is_forgotten() -> None:
     assert {path.name for path in TEMPLATES} == NAMES.keys()
-    assert len(NAMES["app.service.j2"]) == 3
+    assert len(NAMES["app.service.j2"]) == 4
 
 
 def test_every_server_and_app_waits_for_the_firewall() -> None:
@@ -114,8 +120,8 @@ def test_every_server_and_app_waits_for_the_firewall() -> None:
 
 def test_a_vm_has_the_units_of_its_groups() -> None:
     units = computed("lab", "firewall_guarded_units")
-    assert units["vm3"] == ["kafka.service", "quartet-producer@.service"]
-    assert units["vm4"] == ["quartet-inference.service"]
+    assert units["vm3"] == ["kafka.service", "quartet-producer@.service", "prometheus-node-exporter.service"]
+    assert units["vm4"] == ["quartet-inference.service", "prometheus-node-exporter.service"]
 
 
 def test_the_guard_propagates_no_stop_and_no_restart() -> None:

@@ -67,6 +67,19 @@ def test_a_removed_variable_is_refused_by_its_successor(inventory: Path) -> None
     assert "Removed variables: quartet_image_queue is now quartet_image_topic, rabbit_port is now kafka_client_port." in message(result)
 
 
+def test_a_kind_of_monitoring_that_does_not_exist_is_refused(inventory: Path) -> None:
+    result = validate(inventory, "-e", "quartet_monitoring=yes")
+    assert result.returncode != 0
+    assert "quartet_monitoring is 'yes'. Set it to none" in message(result)
+
+
+def test_monitoring_without_a_monitor_is_valid(inventory: Path) -> None:
+    """Scenarios of one role inherit the lab's variables; the summary warns."""
+    change_hosts(inventory, lambda quartet: quartet["children"].pop("monitor"))
+    result = validate(inventory, "-e", "quartet_monitoring=full")
+    assert result.returncode == 0, message(result)
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "localhost", "0.0.0.0", "2001:db8::7"])
 def test_an_address_that_other_vms_cannot_use_is_refused(inventory: Path, address: str) -> None:
     change_hosts(inventory, lambda quartet: quartet["hosts"]["quartet1"].update(quartet_address=address))

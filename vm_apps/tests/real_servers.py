@@ -112,7 +112,13 @@ class Database:
                 time.sleep(0.1)
             client.admin.command("createUser", "admin", pwd=PASSWORD, roles=["root"])
         for role in roles:
-            rows = [{"resource": {"db": p["database"], "collection": p["collection"]}, "actions": p["actions"]} for p in role["privileges"]]
+            rows = [
+                {
+                    "resource": {"cluster": True} if p.get("cluster") else {"db": p["database"], "collection": p["collection"]},
+                    "actions": p["actions"],
+                }
+                for p in role["privileges"]
+            ]
             self.admin.admin.command("createRole", role["name"], privileges=rows, roles=[])
         for user, names in users.items():
             self.admin.admin.command("createUser", user, pwd=PASSWORD, roles=list(names))

@@ -34,17 +34,17 @@ class Authority:
         )
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, *, address: str = "127.0.0.1", days: int = 10) -> Path:
-        """Return a file with key and certificate of a server that is valid until so many days from now."""
+    def issue(self, *, address: str = "127.0.0.1", days: int = 10, file: str = "server.pem") -> Path:
+        """Return a file with key and certificate of a server on this machine that is valid until so many days from now."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName("localhost")])
         builder = self._builder(_named("a server"), key, days=days).add_extension(names, critical=False)
-        file = self._folder / "server.pem"
-        file.write_bytes(
+        path = self._folder / file
+        path.write_bytes(
             key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
             + builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         )
-        return file
+        return path
 
     def _builder(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *, days: int) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)

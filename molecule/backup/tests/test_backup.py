@@ -7,7 +7,7 @@ import json
 import pytest
 
 BACKUPS = "/var/lib/quartet-backup/backups"
-DRILLED = "/var/lib/quartet-backup-metrics/quartet_restore_drill.prom"
+DRILLED = "/var/lib/quartet-metrics/backup/quartet_restore_drill.prom"
 
 
 def start(host, unit):

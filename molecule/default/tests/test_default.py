@@ -17,6 +17,8 @@ UNITS = [
     "quartet-db-consumer@inferences",
     "quartet-inference",
     "quartet-spark-stream",
+    "quartet-exporter",
+    "prometheus-node-exporter",
 ]
 AUDITOR = "--config=/etc/quartet/spark_jobs/auditor.json"
 # Asks the database as the auditor, past the product's own commands.
@@ -92,4 +94,5 @@ def test_nothing_listens_that_should_not(host):
     ports = {
         int(line.split()[3].rsplit(":", 1)[1]) for line in sockets if not line.split()[3].startswith(("127.", "[::1]", "[::ffff:127."))
     }
-    assert ports - {22, 9092, 9093, 9094, 27017} <= set(range(7077, 7100)), ports
+    metrics = {9100, 9211, 9212, 9221, 9230, 9240, 9301, 9302}
+    assert ports - {22, 9092, 9093, 9094, 27017} - metrics <= set(range(7077, 7100)), ports

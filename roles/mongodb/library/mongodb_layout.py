@@ -15,7 +15,7 @@ options:
   replica_set: {type: str, required: true, description: Name of the replica set; initiated if there is none}
   member: {type: str, required: true, description: Address of this member in the replica set}
   collections: {type: list, elements: dict, default: [], description: 'database, name, validator, indexes (name, keys, unique)'}
-  roles: {type: list, elements: dict, default: [], description: 'name, privileges (database, collection, actions)'}
+  roles: {type: list, elements: dict, default: [], description: 'name, privileges (database, collection, actions; or cluster, actions)'}
   users:
     description: Users of the database admin
     type: list
@@ -144,7 +144,12 @@ class Layout:
     def role(self, wanted: dict[str, Any]) -> None:
         """Create or update a role with exactly these privileges."""
         privileges = [
-            {"resource": {"db": item["database"], "collection": item.get("collection", "")}, "actions": sorted(item["actions"])}
+            {
+                "resource": {"cluster": True}
+                if item.get("cluster")
+                else {"db": item["database"], "collection": item.get("collection", "")},
+                "actions": sorted(item["actions"]),
+            }
             for item in wanted["privileges"]
         ]
         found = self.client.admin.command("rolesInfo", {"role": wanted["name"], "db": "admin"}, showPrivileges=True)["roles"]

@@ -6,12 +6,14 @@ The database has one document per id and model, the first in log order, so nothi
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as f
 from quartet.counting.totals import Totals
 from quartet.mongodb import client as mongodb_client
+from quartet.runtime import textfile
 from quartet.runtime.settings import password
 
 from quartet_spark import mongodb_source, results_files, spark_session
@@ -45,6 +47,7 @@ def run(settings: BatchSettings) -> None:
         Unavailable: the database does not answer.
         QuartetError: an error that waiting does not fix.
     """
+    began = time.monotonic()
     secret = password("mongodb-password")
     output = Path(settings.output_directory)
     output.mkdir(parents=True, exist_ok=True)
@@ -65,3 +68,5 @@ def run(settings: BatchSettings) -> None:
     log.info("counted %d producers; %d without inferences were removed", len(totals), gone)
     for producer_id, count in sorted(totals.items()):
         log.info("producer %d: %d of %d incorrect", producer_id, count.incorrect, count.total)
+    if settings.metrics_directory is not None:
+        textfile.record_success(settings.metrics_directory, "batch", duration_seconds=time.monotonic() - began)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
-from quartet.runtime.settings import Collections, Kafka, MongoDB, Port, Topics
+from quartet.runtime.settings import Collections, Kafka, MetricsTls, MongoDB, Port, Topics
 
 Model = Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
 Memory = Annotated[str, Field(pattern="^[1-9][0-9]*[mg]$")]
@@ -29,13 +29,18 @@ class Cluster(_Strict):
 
 
 class BatchSettings(_Strict):
-    """Settings of the batch job. `output_directory`: folder for the CSV and the chart."""
+    """Settings of the batch job.
+
+    `output_directory`: folder for the CSV and the chart; `metrics_directory`: when it last succeeded, for node exporter's textfile
+    collector; None: it is not written.
+    """
 
     mongodb: MongoDB
     collections: Collections
     cluster: Cluster
     model: Model
     output_directory: str
+    metrics_directory: str | None = None
 
 
 class StreamSettings(_Strict):
@@ -43,7 +48,8 @@ class StreamSettings(_Strict):
 
     `rebuild_order`: a file that asks for one rebuild and is removed when it is done. `state_partitions` is fixed by the
     first checkpoint. `stall_seconds`: after this time without progress of the query the watchdog is no longer fed;
-    `start_seconds`: the same until the end of the first batch, which may have a large state to load.
+    `start_seconds`: the same until the end of the first batch, which may have a large state to load. `metrics_port`: where the
+    driver serves its metrics.
     """
 
     kafka: Kafka
@@ -57,5 +63,7 @@ class StreamSettings(_Strict):
     trigger_seconds: Annotated[float, Field(gt=0, strict=False)] = 1.0
     max_offsets_per_trigger: Annotated[int, Field(ge=1)] = 20_000
     state_partitions: Annotated[int, Field(ge=1)] = 2
+    metrics_port: Port = 9240
+    metrics_tls: MetricsTls | None = None
     start_seconds: Annotated[int, Field(ge=60)] = 900
     stall_seconds: Annotated[int, Field(ge=60)] = 300

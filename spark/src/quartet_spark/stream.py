@@ -17,8 +17,9 @@ from quartet.mongodb.client import connect
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.settings import password
 
-from quartet_spark import checkpoint, failures, kafka_source, producer_state, records, spark_session
+from quartet_spark import checkpoint, failures, kafka_source, producer_state, records, spark_session, stream_metrics
 from quartet_spark.job_settings import StreamSettings
+from quartet_spark.progress_listener import ProgressListener
 from quartet_spark.results import Results
 
 if TYPE_CHECKING:
@@ -64,9 +65,14 @@ class Stream:
             QuartetError: an error that waiting does not fix.
         """
         self._allow_slow_start()
+        settings = self._settings
+        stream_metrics.serve(
+            settings.metrics_port, settings.metrics_tls, lambda: self._service.watchdog_fed_at, topic=settings.topics.inferences
+        )
         self._service.ready("starting Spark")
         more = {"spark.sql.shuffle.partitions": str(self._settings.state_partitions), **STATE}
         spark = spark_session.start("quartet-stream", self._settings.cluster, more, (records, producer_state))
+        spark.streams.addListener(ProgressListener(stream_metrics.observe))
         try:
             while not self._service.stopping:
                 reason = self._attempt(spark)

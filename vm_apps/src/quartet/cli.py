@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "producer": ("quartet.producer.app", "send the images of a data set"),
     "db-consumer": ("quartet.db_consumer.app", "store a topic in the database"),
     "inference": ("quartet.inference.app", "classify images"),
+    "exporter": ("quartet.exporter.app", "serve metrics of Kafka and the database"),
     "ledger": ("quartet.producer.ledger_export", "print what a producer sent"),
     "dead-letters": ("quartet.audit.dead_letters", "list refused records, or send them again"),
     "model": ("quartet.inference.model_check", "check a model file"),

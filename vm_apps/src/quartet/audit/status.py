@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from quartet.audit.decoding import dead_letter_records
 from quartet.audit.evidence import Offsets, Result, TopicRange, uncounted, unread
 from quartet.runtime import settings
 from quartet.runtime.errors import ExitCode, exit_if_unavailable
+from quartet.runtime.scrape import scrape
 
-#: Where the apps of this VM serve their metrics, on loopback.
+#: Where the apps of this VM serve their metrics.
 METRICS_PORTS: Final = (9211, 9212, 9221, *range(9301, 9317))
-_SHOWN: Final = ("quartet_build_info", "quartet_connected", "quartet_images_per_second")
+_SHOWN: Final = ("quartet_build_info", "quartet_variant_info", "quartet_connected", "quartet_images_per_second")
 
 
 @dataclass(frozen=True)
@@ -124,11 +124,10 @@ def read_status(auditor: reader.Auditor) -> PipelineStatus:
     )
 
 
-def _local_metrics() -> Iterable[str]:
+def _local_metrics(tls: settings.MetricsTls | None) -> Iterable[str]:
     for port in METRICS_PORTS:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=1) as answer:
-                yield answer.read().decode()
+            yield scrape(port, tls, seconds=1)
         except OSError:  # no such app on this VM
             continue
 
@@ -158,5 +157,5 @@ def run(arguments: argparse.Namespace) -> int:
         remaining = unfinished_work(status)
         print("left: " + ", ".join(remaining) if remaining else "drained")
         return ExitCode.FAILED if remaining else ExitCode.OK
-    print("\n".join([*lines(status), *metrics_lines(_local_metrics())]))
+    print("\n".join([*lines(status), *metrics_lines(_local_metrics(options.metrics_tls))]))
     return ExitCode.OK

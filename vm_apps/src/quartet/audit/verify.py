@@ -10,7 +10,7 @@ from quartet.audit import collection
 from quartet.audit.reader import Auditor
 from quartet.audit.rule import State
 from quartet.audit.verdict import Verdict, judge
-from quartet.runtime import settings
+from quartet.runtime import settings, textfile
 from quartet.runtime.errors import ExitCode
 
 
@@ -57,10 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Collect, judge, show the table and write the JSON."""
-    auditor = Auditor(settings.load(settings.AuditorSettings, arguments.config))
+    options = settings.load(settings.AuditorSettings, arguments.config)
+    auditor = Auditor(options)
     with collection.collected_evidence(auditor, arguments.ledgers, arguments.work) as evidence:
         verdict = judge(evidence)
     if arguments.json is not None:
         Path(arguments.json).write_text(json.dumps(verdict.as_json(), indent=1), encoding="utf-8")
     print(table(verdict))
+    if not verdict.broken and options.metrics_directory is not None:
+        textfile.record_success(options.metrics_directory, "verify")
     return ExitCode.FAILED if verdict.broken else ExitCode.OK

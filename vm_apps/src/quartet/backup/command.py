@@ -18,12 +18,11 @@ import pymongo
 from quartet.backup import documents
 from quartet.backup.kafka_state import KafkaState, read_state
 from quartet.backup.manifest import DumpedCollection, Manifest, StreamTotal, file_row, write_manifest
-from quartet.backup.metrics import record_success
 from quartet.backup.patience import until_available
 from quartet.backup.shelf import Shelf
 from quartet.kafka import client as kafka_client
 from quartet.mongodb import client as mongodb_client
-from quartet.runtime import settings
+from quartet.runtime import settings, textfile
 from quartet.runtime.durable import replace_file, sync_folder
 from quartet.runtime.errors import ExitCode, QuartetError, exit_if_unavailable
 from quartet.runtime.settings import BackupSettings, password
@@ -45,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     with exit_if_unavailable(), shelf.locked():
         manifest = make_backup(options, shelf)
         removed = shelf.prune(options.keep)
-    record_success(options.metrics_directory, "backup", time.monotonic() - began, manifest.uncompressed_bytes)
+    seconds = time.monotonic() - began
+    textfile.record_success(options.metrics_directory, "backup", duration_seconds=seconds, bytes=manifest.uncompressed_bytes)
     counts = ", ".join(f"{c.database}.{c.name} {c.count:,}" for c in manifest.collections)
     print(f"backup {manifest.name}: {counts}; {sum(file.bytes for file in manifest.files):,} bytes in {time.monotonic() - began:.0f} s")
     if removed:

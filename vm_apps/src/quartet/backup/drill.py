@@ -13,11 +13,10 @@ from quartet.backup import load
 from quartet.backup.compatibility import refusals
 from quartet.backup.log_ins import check_log_ins, create_administrator
 from quartet.backup.manifest import damaged_files, read_manifest
-from quartet.backup.metrics import record_success
 from quartet.backup.room import require_space
 from quartet.backup.scratch_server import scratch_server, server_version
 from quartet.backup.shelf import Shelf
-from quartet.runtime import settings
+from quartet.runtime import settings, textfile
 from quartet.runtime.errors import ExitCode, QuartetError, exit_if_unavailable
 from quartet.runtime.settings import BackupSettings
 
@@ -50,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
             result = drill(options, folder)
         shelf.record_drill(folder.name, asdict(result))
         removed = shelf.prune(options.keep)
-    record_success(options.metrics_directory, "restore_drill", result.seconds, result.bytes)
+    textfile.record_success(options.metrics_directory, "restore_drill", duration_seconds=result.seconds, bytes=result.bytes)
     print(
         f"restore drill of {folder.name} passed: {result.documents:,} documents, {result.bytes / 1e9:.3f} GB, {result.seconds / 60:.1f} min "
         f"on MongoDB {result.server}; hashes, counts, indexes and validators are the manifest's; logged in: {', '.join(result.users)}"

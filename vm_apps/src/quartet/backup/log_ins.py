@@ -13,7 +13,7 @@ from pymongo import errors as mongo_errors
 
 from quartet.backup.scratch_server import Client, ScratchServer
 from quartet.runtime.errors import ExitCode, QuartetError
-from quartet.runtime.settings import DatabaseRole, DatabaseUser
+from quartet.runtime.settings import DatabaseRole, DatabaseUser, Privilege
 
 _MECHANISMS = ["SCRAM-SHA-256"]
 
@@ -34,7 +34,7 @@ def check_log_ins(server: ScratchServer, administrator: Client, roles: Sequence[
     """
     privileges = {role.name: role.privileges for role in roles}
     for role in roles:
-        rows = [{"resource": {"db": p.database, "collection": p.collection}, "actions": p.actions} for p in role.privileges]
+        rows = [{"resource": _resource(privilege), "actions": privilege.actions} for privilege in role.privileges]
         _ask(administrator, f"role {role.name} cannot be made", "createRole", role.name, privileges=rows, roles=[])
     for user in users:
         password = secrets.token_urlsafe()
@@ -46,6 +46,10 @@ def check_log_ins(server: ScratchServer, administrator: Client, roles: Sequence[
                 if privilege.collection and "find" in privilege.actions:
                     _read(client, user.name, privilege.database, privilege.collection)
     return [user.name for user in users]
+
+
+def _resource(privilege: Privilege) -> dict[str, Any]:
+    return {"cluster": True} if privilege.cluster else {"db": privilege.database, "collection": privilege.collection}
 
 
 def _ask(client: Client, problem: str, command: str, *words: Any, **options: Any) -> None:

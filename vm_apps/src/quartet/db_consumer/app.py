@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from quartet.contracts.causes import Cause
 from quartet.db_consumer.documents import Contract, ImageDocuments, InferenceDocuments
 from quartet.db_consumer.store import StoreStrategy
 from quartet.kafka import client as kafka_client
@@ -16,7 +17,6 @@ from quartet.runtime import metrics, settings
 from quartet.runtime.errors import ExitCode
 from quartet.runtime.service import Service
 from quartet.runtime.settings import DbConsumerSettings
-from quartet.runtime.version import VERSION
 from quartet.worker.loop import Worker
 
 
@@ -35,9 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
     kafka_client.require_crc32c()
     client = mongodb_client.connect(chosen.mongodb, settings.password("mongodb-password"), app=f"quartet-db-consumer-{chosen.stream}")
     service = Service()
-    metrics.serve(chosen.metrics_port)
-    metrics.BUILD.labels("db-consumer", VERSION, chosen.stream).set(1)
     topic = chosen.topics.images if chosen.stream == "images" else chosen.topics.inferences
+    metrics.start(
+        f"db_consumer_{chosen.stream}", chosen.metrics_port, chosen.metrics_tls, lambda: service.watchdog_fed_at, detail=f"topic {topic}"
+    )
+    metrics.expect(topic, ("stored", "duplicate", "dead_lettered", "failed"), (cause.value for cause in Cause))
+    metrics.resume()
     service.ready(f"connecting to Kafka to store topic {topic}")
     source = group.join(
         service,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -169,8 +169,9 @@ class StoreStrategy:
     def _count(self, outcome: Outcome) -> None:
         self._stored += len(outcome.added)
         self._duplicates += len(outcome.present)
-        metrics.STORED.inc(len(outcome.added))
-        metrics.DUPLICATE.inc(len(outcome.present))
+        for name, rows in (("stored", outcome.added), ("duplicate", outcome.present)):
+            for topic, number in Counter(record.topic for record, _ in rows).items():
+                metrics.RECORDS.labels(metrics.app(), topic, name).inc(number)
         now = time.time_ns() // 1000
         for _, document in outcome.added:
             metrics.END_TO_END.observe(max(0, now - document["captured_at"]) / 1_000_000)

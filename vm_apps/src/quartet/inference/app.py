@@ -13,7 +13,6 @@ from quartet.kafka.group import GroupConsumer
 from quartet.runtime import metrics, settings
 from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
 from quartet.runtime.service import Service
-from quartet.runtime.version import VERSION
 from quartet.worker.loop import Worker
 
 _LINGER_MS: Final = 2
@@ -43,10 +42,15 @@ def run(arguments: argparse.Namespace) -> int:
     model.warm_up(min(options.batch_size, CHUNK))
     model.choose_single_image_threads()
     where = f"{model.device_name} ({model.dtype}" + (f", {model.threads} threads)" if model.device == "cpu" else ")")
-    metrics.serve(options.metrics_port)
-    metrics.BUILD.labels("inference", VERSION, f"{model.description.model} {where}").set(1)
-    service.ready(f"model {model.description.model} on {where}")
     topics = options.topics
+    name = model.description.model
+    metrics.start(
+        "inference", options.metrics_port, options.metrics_tls, lambda: service.watchdog_fed_at, detail=f"model {name} on {where}"
+    )
+    metrics.expect(topics.images, ("skipped", "failed"))
+    metrics.resume()
+    metrics.MODEL.labels(name).set(1)
+    service.ready(f"model {name} on {where}")
     consumer = group.join(
         service,
         lambda: GroupConsumer(
@@ -63,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     strategy = ClassifyStrategy(
         model,
-        model.description.model,
+        name,
         topics.inferences,
         lambda: kafka_client.connect_producer(options.kafka, password, linger_ms=_LINGER_MS),
         check=check,

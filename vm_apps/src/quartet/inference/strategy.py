@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
@@ -38,9 +39,9 @@ class Model(Protocol):
 class PendingInferences:
     """The inferences of a batch that Kafka has not yet acknowledged."""
 
-    def __init__(self, futures: Sequence[Any], captured: Sequence[int], topic: str, failed: Callable[[], None]) -> None:
+    def __init__(self, futures: Sequence[Any], sent: Sequence[Inference], topic: str, failed: Callable[[], None]) -> None:
         self._futures = futures
-        self._captured = captured
+        self._sent = sent
         self._topic = topic
         self._failed = failed
 
@@ -56,13 +57,14 @@ class PendingInferences:
                 for future in self._futures:
                     future.get(timeout=max(0.001, end - time.monotonic()))
         except Unavailable:
-            metrics.FAILED.labels(self._topic).inc(len(self._futures))
             self._failed()
             raise
         metrics.ACKNOWLEDGED.labels(self._topic).inc(len(self._futures))
         now = time.time_ns() // 1000
-        for captured_at in self._captured:
-            metrics.END_TO_END.observe(max(0, now - captured_at) / 1_000_000)
+        for inference in self._sent:
+            metrics.END_TO_END.observe(max(0, now - inference.captured_at) / 1_000_000)
+        for labels, number in Counter((item.model, item.producer_id, _correct(item)) for item in self._sent).items():
+            metrics.INFERENCES.labels(*labels).inc(number)
 
 
 class ClassifyStrategy:
@@ -102,14 +104,20 @@ class ClassifyStrategy:
             self._check()
             self._producer = self._connect()
         good = self._decode(records)
-        futures = []
+        futures: list[Any] = []
+        sent: list[Inference] = []
         chunks = [good[start : start + CHUNK] for start in range(0, len(good), CHUNK)]
         payloads = ([image.payload for image, _ in chunk] for chunk in chunks)
         for chunk, predictions in zip(chunks, self._model.classify_batches(payloads), strict=True):
-            futures += self._send(chunk, predictions)
+            inferred_at = self._clock()
+            inferences = [
+                self._inference(image, prediction, inferred_at) for (image, _), prediction in zip(chunk, predictions, strict=True)
+            ]
+            futures += self._send(chunk, inferences)
+            sent += inferences
             self._feed_watchdog()
         self._classified += len(good)
-        return PendingInferences(futures, [image.captured_at for image, _ in good], self._topic, self._drop_producer)
+        return PendingInferences(futures, sent, self._topic, self._drop_producer)
 
     def describe(self) -> str:
         """Return the progress so far."""
@@ -128,15 +136,15 @@ class ClassifyStrategy:
             except ContractError as error:
                 self._skipped += 1
                 metrics.SKIPPED.labels(error.cause.value).inc()
+                metrics.RECORDS.labels(metrics.app(), record.topic, "skipped").inc()
         return good
 
-    def _send(self, images: Sequence[tuple[Image, int]], predictions: Sequence[Prediction]) -> list[Any]:
-        inferred_at = self._clock()
+    def _send(self, images: Sequence[tuple[Image, int]], inferences: Sequence[Inference]) -> list[Any]:
         futures = []
         try:
             with kafka_client.translate_errors():
-                for (image, partition), prediction in zip(images, predictions, strict=True):
-                    key, value = encode_inference(self._inference(image, prediction, inferred_at))
+                for (_, partition), inference in zip(images, inferences, strict=True):
+                    key, value = encode_inference(inference)
                     futures.append(self._producer.send(self._topic, key=key, value=value, partition=partition))
         except Unavailable:
             self._drop_producer()
@@ -165,3 +173,10 @@ class ClassifyStrategy:
                 producer.close(timeout=1)
             except kafka_errors.KafkaError as error:
                 log.debug("closing the producer: %s", error)
+
+
+def _correct(inference: Inference) -> str:
+    """Return the label `correct` of an inference."""
+    if inference.actual_value is None:
+        return "unlabelled"
+    return "true" if inference.image_prediction == inference.actual_value else "false"

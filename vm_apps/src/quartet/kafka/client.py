@@ -135,8 +135,8 @@ def connect_admin(settings: Kafka, password: str) -> KafkaAdminClient:
         return KafkaAdminClient(**client_options(settings, password))
 
 
-def connect_reader(settings: Kafka, password: str) -> KafkaConsumer:
-    """Return a consumer without a group, for commands that read whole topics and never commit.
+def connect_reader(settings: Kafka, password: str, *, partition_bytes: int = LARGEST_DEAD_LETTER) -> KafkaConsumer:
+    """Return a consumer without a group, which never commits and asks for so many bytes of each partition at a time.
 
     Raises:
         Unavailable: Kafka does not answer.
@@ -150,7 +150,7 @@ def connect_reader(settings: Kafka, password: str) -> KafkaConsumer:
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,
             max_poll_records=5_000,
-            max_partition_fetch_bytes=LARGEST_DEAD_LETTER,
+            max_partition_fetch_bytes=partition_bytes,
         )
 
 

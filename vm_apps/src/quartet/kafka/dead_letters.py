@@ -42,7 +42,7 @@ class DeadLetterWriter:
             except Unavailable:
                 self.close()
                 raise
-        return PendingDeadLetters(futures, [cause for _, cause, _ in refusals], self.close)
+        return PendingDeadLetters(futures, [(record.topic, cause) for record, cause, _ in refusals], self.close)
 
     def close(self) -> None:
         """Close the producer; the next write opens a new one."""
@@ -55,9 +55,9 @@ class DeadLetterWriter:
 class PendingDeadLetters:
     """Dead letters that Kafka has not yet acknowledged."""
 
-    def __init__(self, futures: Sequence[Any], causes: Sequence[Cause], failed: Callable[[], None]) -> None:
+    def __init__(self, futures: Sequence[Any], origins: Sequence[tuple[str, Cause]], failed: Callable[[], None]) -> None:
         self._futures = futures
-        self._causes = causes
+        self._origins = origins
         self._failed = failed
 
     def settle(self) -> None:
@@ -74,8 +74,9 @@ class PendingDeadLetters:
         except Unavailable:
             self._failed()
             raise
-        for cause in self._causes:
-            metrics.DEAD_LETTERED.labels(cause.value).inc()
+        for topic, cause in self._origins:
+            metrics.DEAD_LETTERS.labels(topic, cause.value).inc()
+            metrics.RECORDS.labels(metrics.app(), topic, "dead_lettered").inc()
 
 
 def _letter(record: Record, cause: Cause, detail: str) -> DeadLetter:

@@ -24,7 +24,6 @@ from quartet.runtime import metrics, settings
 from quartet.runtime.errors import ExitCode
 from quartet.runtime.service import Service
 from quartet.runtime.settings import ProducerSettings
-from quartet.runtime.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     order = Order.read(state, chosen)
     images = SlicedImages(chosen)
     ledger = Ledger(state, chosen.producer_id, order.run, images.binding)
-    metrics.serve(chosen.metrics_port)
-    metrics.BUILD.labels("producer", VERSION, chosen.dataset.kind).set(1)
+    metrics.start(
+        "producer", chosen.metrics_port, chosen.metrics_tls, lambda: service.watchdog_fed_at, detail=f"data set {chosen.dataset.kind}"
+    )
     if order.count and not order.replay and ledger.finished is not None and ledger.finished >= order.count:
         service.ready(f"run {order.run} is finished: {ledger.finished} images")
         return ExitCode.OK

@@ -35,6 +35,15 @@ _SILENT_SECONDS: Final = 4.0
 _STUCK_SECONDS: Final = 75.0
 
 
+class _Counters:
+    """The metrics of one producer, from 0 on."""
+
+    def __init__(self, producer_id: int) -> None:
+        self.sent = metrics.SENT.labels(producer_id)
+        self.acknowledged = metrics.ACKNOWLEDGED_IMAGES.labels(producer_id)
+        self.failed = metrics.FAILED_IMAGES.labels(producer_id)
+
+
 class Producer:
     """Sends a run. `connect` returns a client (kafka-python's KafkaProducer); `images` returns payload and label of a sequence."""
 
@@ -46,8 +55,8 @@ class Producer:
         self._images = images
         self._ledger = ledger
         self._order = order
-        self._topic = chosen.topics.images
-        self._outbox = Outbox(self._topic, connect)
+        self._outbox = Outbox(chosen.topics.images, connect)
+        self._counters = _Counters(chosen.producer_id)
         self._pace = Pace(order.rate)
         self._sent = self._done = self._done_at_status = 0
         self._status_at = self._watchdog_fed_at = self._progress_at = time.monotonic()
@@ -125,6 +134,7 @@ class Producer:
             return
         self._pace.sent()
         self._sent += 1
+        self._counters.sent.inc()
         if self._sent % 256 == 0:
             self._poll_acknowledgements()
 
@@ -168,17 +178,18 @@ class Producer:
             self._ledger.acknowledge(acknowledged)
             self._done += len(acknowledged)
             self._progress_at = time.monotonic()
-            metrics.ACKNOWLEDGED.labels(self._topic).inc(len(acknowledged))
+            self._counters.acknowledged.inc(len(acknowledged))
 
     def _recover(self) -> None:
         """Send the failed images again, with the same ids."""
-        metrics.FAILED.labels(self._topic).inc(self._outbox.failed)
+        self._counters.failed.inc(self._outbox.failed)
         self._outbox.discard_client()
         log.warning("%d images are sent again by a new client: %s", self._outbox.failed, self._outbox.error or "nothing was acknowledged")
         self._service.sleep(1.0)
         self._progress_at = time.monotonic()
         while self._outbox.failed and not self._service.stopping:
-            self._retry_until_available(self._outbox.resend_first_failed)
+            if self._retry_until_available(self._outbox.resend_first_failed):
+                self._counters.sent.inc()
             self._report()
 
     def _drain(self) -> ExitCode:

@@ -10,13 +10,14 @@ import argparse
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from quartet.runtime.errors import CALL_SECONDS, ExitCode
+from quartet.runtime.scrape import scrape
+from quartet.runtime.settings import MetricsTls
 
 _PAUSE_SECONDS: Final = 1.0
 
@@ -24,20 +25,24 @@ _PAUSE_SECONDS: Final = 1.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the subcommand."""
     parser.add_argument("units", nargs="+", metavar="UNIT", help="a unit's name, as systemctl takes it")
+    parser.add_argument("--port", type=int, action="append", default=[], metavar="PORT", help="port on which a unit serves its metrics")
     parser.add_argument(
-        "--port", type=int, action="append", default=[], metavar="PORT", help="loopback port on which a unit serves its metrics"
+        "--metrics-address", metavar="ADDRESS", help="address where they are served with TLS (default: plaintext on loopback)"
     )
+    parser.add_argument("--metrics-ca", metavar="FILE", default="/etc/quartet/pki/ca.crt", help="CA of that certificate")
     parser.add_argument("--may-finish", action="store_true", help="treat units that exited successfully as healthy, and check no port")
     parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="seconds to wait for healthy units (default: do not wait)")
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Run the subcommand."""
+    address = arguments.metrics_address
+    tls = MetricsTls(address=address, ca_file=arguments.metrics_ca) if address else None
 
     def problems() -> list[str]:
         found = [problem for unit in arguments.units for problem in unit_problems(unit, unit_properties(unit), arguments.may_finish)]
         if not arguments.may_finish:
-            found += [problem for port in arguments.port for problem in port_problems(port)]
+            found += [problem for port in arguments.port for problem in port_problems(port, tls)]
         return found
 
     left = wait_until_none(problems, arguments.wait)
@@ -73,11 +78,10 @@ def unit_problems(unit: str, shown: dict[str, str], may_finish: bool) -> Iterato
         yield f"{unit} is {state} ({result}): {shown.get('StatusText') or 'it reported no status'}"
 
 
-def port_problems(port: int) -> Iterator[str]:
+def port_problems(port: int, tls: MetricsTls | None = None) -> Iterator[str]:
     """Yield which servers the app that serves its metrics on a port does not reach."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=CALL_SECONDS) as answer:
-            text = answer.read().decode()
+        text = scrape(port, tls, seconds=CALL_SECONDS)
     except OSError as error:
         yield f"port {port} serves no metrics: {error}"
         return

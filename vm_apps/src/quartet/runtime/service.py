@@ -31,6 +31,8 @@ class Service:
         self.stopping = False
         self._status = ""
         self._status_at = 0.0
+        #: When the watchdog was fed, in seconds of time.monotonic()
+        self.watchdog_fed_at = time.monotonic()
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
 
@@ -41,6 +43,7 @@ class Service:
 
     def feed_watchdog(self) -> None:
         """Feed the watchdog."""
+        self.watchdog_fed_at = time.monotonic()
         _notify("WATCHDOG=1")
 
     def set_watchdog_timeout(self, seconds: float | None) -> None:

@@ -36,6 +36,16 @@ class MongoDB(_Strict):
     ca_file: str
 
 
+class MetricsTls(_Strict):
+    """How an app serves its metrics to others: at `address`, to those who show a certificate of the CA in `ca_file`.
+
+    The port is a setting of its own; key and certificate are the credential metrics.pem.
+    """
+
+    address: str
+    ca_file: str
+
+
 class Topics(_Strict):
     """Names of the topics."""
 
@@ -91,6 +101,7 @@ class ProducerSettings(_Strict):
     run: Annotated[str, Field(pattern="^[a-z0-9]{1,32}$")] = "first"
     distortion: Distortion = Distortion()
     metrics_port: Port
+    metrics_tls: MetricsTls | None = None
 
 
 class DbConsumerSettings(_Strict):
@@ -107,6 +118,7 @@ class DbConsumerSettings(_Strict):
     batch_seconds: Annotated[float, Field(ge=0, le=5, strict=False)]
     rejections_per_minute: Annotated[int, Field(ge=1)]
     metrics_port: Port
+    metrics_tls: MetricsTls | None
 
 
 class InferenceSettings(_Strict):
@@ -123,6 +135,7 @@ class InferenceSettings(_Strict):
     device: Literal["auto", "cpu", "cuda"]
     dtype: Literal["auto", "float32", "bfloat16"]
     metrics_port: Port
+    metrics_tls: MetricsTls | None
 
 
 class Groups(_Strict):
@@ -134,7 +147,11 @@ class Groups(_Strict):
 
 
 class AuditorSettings(_Strict):
-    """Settings of the auditing commands (quartet.audit). `model`: the first 12 hex digits of quartet_model_sha256."""
+    """Settings of the auditing commands (quartet.audit).
+
+    `model`: the first 12 hex digits of quartet_model_sha256; `metrics_tls`: how the apps of this VM serve their metrics;
+    `metrics_directory`: when verify last succeeded, for node exporter's textfile collector; None: it is not written.
+    """
 
     kafka: Kafka
     mongodb: MongoDB
@@ -145,13 +162,30 @@ class AuditorSettings(_Strict):
     batch_csv: str
     batch_chart: str
     credentials_directory: str | None = None
+    metrics_tls: MetricsTls | None = None
+    metrics_directory: str | None = None
+
+
+class ExporterSettings(_Strict):
+    """Settings of the exporter. `model`: the first 12 hex digits of quartet_model_sha256; it asks every `poll_seconds`."""
+
+    kafka: Kafka
+    mongodb: MongoDB
+    topics: Topics
+    collections: Collections
+    groups: Groups
+    model: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+    poll_seconds: Annotated[float, Field(ge=1, le=60, strict=False)]
+    metrics_port: Port
+    metrics_tls: MetricsTls | None
 
 
 class Privilege(_Strict):
-    """Actions that a role of the database allows on a collection; an empty `collection` means all of the database."""
+    """Actions that a role allows on a collection, where an empty `collection` means all of the database; or on the server (`cluster`)."""
 
-    database: str
-    collection: str
+    database: str = ""
+    collection: str = ""
+    cluster: bool = False
     actions: Annotated[list[str], Field(min_length=1)]
 
 

@@ -98,6 +98,7 @@ class _Batch:
     first_offsets: dict[Partition, int]
     next_offsets: dict[Partition, int]
     effects: Effects
+    size: int
 
 
 class Worker:
@@ -122,6 +123,7 @@ class Worker:
         self._pending: deque[_Batch] = deque()
         # first offsets of the records that were read and are not yet part of a pending batch
         self._unprocessed: dict[Partition, int] = {}
+        self._unprocessed_size = 0
         self._discarded = False
         self._last_size = 0
         self._failures = 0
@@ -162,8 +164,8 @@ class Worker:
             with _timed("process"):
                 effects = self._strategy.process(records)
             failpoints.reach("after-write")
-            self._unprocessed = {}
-            self._pending.append(_Batch(_first_offsets(records), _next_offsets(records), effects))
+            self._unprocessed, self._unprocessed_size = {}, 0
+            self._pending.append(_Batch(_first_offsets(records), _next_offsets(records), effects, len(records)))
             self._batch_succeeded(len(records))
         # One batch stays pending while the next is processed; without new records all are settled at once.
         self._settle(leave=1 if records else 0)
@@ -180,6 +182,7 @@ class Worker:
             # After a rebalance the earlier records are read again; committing them now would skip the discarded batches.
             records = more if self._discarded else records + more
             self._unprocessed = _first_offsets(records)
+        self._unprocessed_size = len(records)
         if records:
             self._last_size = len(records)
         return records
@@ -201,13 +204,15 @@ class Worker:
                 self._source.commit(batch.next_offsets)
             failpoints.reach("after-commit")
             self._pending.popleft()
+            metrics.resume()
 
     def _back_off(self, error: Unavailable) -> None:
         positions = dict(self._unprocessed)
         for batch in reversed(self._pending):
             positions.update(batch.first_offsets)
+        failed = self._unprocessed_size + sum(batch.size for batch in self._pending)
         self._pending.clear()
-        self._unprocessed = {}
+        self._unprocessed, self._unprocessed_size = {}, 0
         self._source.rewind(positions)
         self._source.pause()
         delay = _BACK_OFF_SECONDS[min(self._failures, len(_BACK_OFF_SECONDS) - 1)]
@@ -216,6 +221,8 @@ class Worker:
         self._failures += 1
         metrics.CONNECTED.labels(error.server).set(0)
         metrics.RETRIED.inc()
+        metrics.RECORDS.labels(metrics.app(), self._source.topic, "failed").inc(failed)
+        metrics.pause(error.server)
         self._resume_at = self._clock() + delay
         self._host.status(f"paused, nothing is lost: {error}", now=True)
 
@@ -223,7 +230,7 @@ class Worker:
         """Poll while fetching is paused, which returns no records but keeps the group membership."""
         before = self._clock()
         unexpected = self._source.poll(min(_POLL_SECONDS, max(0.0, resume_at - before)), 1)
-        metrics.PAUSED.inc(self._clock() - before)
+        metrics.PAUSED_SECONDS.inc(self._clock() - before)
         if unexpected:
             self._source.rewind(_first_offsets(unexpected))
         if self._clock() >= resume_at:
@@ -233,13 +240,15 @@ class Worker:
     def _batch_succeeded(self, count: int) -> None:
         self._read += count
         metrics.READ.inc(count)
-        metrics.BATCH_SIZE.observe(count)
+        metrics.BATCH_SIZE.labels(metrics.app()).observe(count)
         if self._failures:
             log.info("resumed after %d attempts", self._failures)
             self._failures = 0
 
     def _report(self, records: Sequence[Record]) -> None:
         metrics.CONNECTED.labels("kafka").set(1)
+        if not records:
+            metrics.resume()
         metrics.OLDEST_UNREAD.set(max(0.0, time.time() - records[0].timestamp / 1000) if records else 0)
         moment = self._clock()
         if moment - self._status_at < _STATUS_SECONDS:
@@ -279,4 +288,4 @@ def _timed(stage: str) -> Iterator[None]:
     try:
         yield
     finally:
-        metrics.STAGE.labels(stage).observe(time.perf_counter() - start)
+        metrics.STAGE.labels(metrics.app(), stage).observe(time.perf_counter() - start)
