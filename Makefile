@@ -12,6 +12,7 @@ CONFIRM ?=
 ACCEPT ?=
 RECIPIENT ?=
 PURGE ?=
+MINUTES ?= 30
 # Ansible ends at once in a locale that this machine does not have, and an ssh client may bring such a one along.
 export LC_ALL := $(if $(shell locale -a 2> /dev/null | grep -ixE 'C\.utf-?8'),C.UTF-8,en_US.UTF-8)
 PLAY = .venv/bin/ansible-playbook -i inventory/$(INVENTORY)
@@ -20,7 +21,7 @@ LOG = reports/$(INVENTORY)/site.log
 SITE = @mkdir -p $(dir $(LOG)) && : > $(LOG) && export ANSIBLE_LOG_PATH=$(LOG) ANSIBLE_STDOUT_CALLBACK=parts && set -x && $(PLAY) site.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor preflight deploy health run status verify report trace model-check wait rolling-restart support-bundle backup restore-drill restore restore-finish backup-secrets uninstall lab lab-down drill lint test test-fast test-security test-faults bench
+.PHONY: help setup doctor preflight deploy health run status watch verify report trace model-check wait rolling-restart support-bundle backup restore-drill restore restore-finish backup-secrets uninstall lab lab-down drill lint test test-fast test-security test-faults bench
 
 help: ## show this
 	@echo "make VERB [INVENTORY=lab|cloud|single]"; echo
@@ -44,14 +45,18 @@ preflight: .venv/.complete ## test what can be tested before an installation; ch
 health: .venv/.complete ## ask every part whether it is healthy
 	$(PLAY) playbooks/health.yml
 
-run: .venv/.complete ## send images: IMAGES=2000, RUN=name resumes or replays a run
+run: .venv/.complete ## send images and follow them: IMAGES=2000, RUN=name resumes or replays a run; Ctrl-C ends only the following
 	$(PLAY) playbooks/run.yml -e images=$(IMAGES) $(if $(RUN),-e run=$(RUN))
+	$(PLAY) playbooks/wait.yml -e minutes=$(MINUTES)
 
 status: .venv/.complete ## show what every part does at this moment
 	$(PLAY) playbooks/status.yml
 
-wait: .venv/.complete ## wait until everything that was sent is stored, classified and counted
-	$(PLAY) playbooks/wait.yml
+wait: .venv/.complete ## wait until everything that was sent is stored, classified and counted: MINUTES=30
+	$(PLAY) playbooks/wait.yml -e minutes=$(MINUTES)
+
+watch: .venv/.complete ## rates, lags, units and alerts of the pipeline, every two seconds until Ctrl-C
+	@.venv/bin/python playbooks/files/watch.py inventory/$(INVENTORY)
 
 verify: .venv/.complete ## recount everything without Spark and compare
 	$(PLAY) playbooks/verify.yml
@@ -118,6 +123,7 @@ test-security: .venv/.complete ## what must be refused, tried on the running lab
 	.venv/bin/pytest tests/security
 
 test-fast: .venv/.complete ## unit tests: no VM, no root
+	lab/promtool > /dev/null
 	.venv/bin/pytest -q -n 2 --dist loadfile
 
 test: .venv/.complete ## everything: lint, unit, molecule of every role, the lab end to end, faults, refusals

@@ -10,6 +10,7 @@ SHELL = [
     "lab/machine-up",
     "lab/machine-down",
     "lab/setup-host",
+    "lab/promtool",
     "roles/base/files/download_cache.sh",
     "playbooks/files/encrypt_secrets.sh",
     ".ci/run",
@@ -21,6 +22,7 @@ PYTHON = [
     "molecule",
     "lab/cache",
     "lab/doctor",
+    "playbooks/action_plugins",
     "playbooks/callback_plugins",
     "playbooks/files",
     "playbooks/filter_plugins",
@@ -47,6 +49,7 @@ def test_mypy(command: Command) -> None:
         command("mypy", folder)
     command(
         "mypy",
+        "playbooks/action_plugins",
         "playbooks/callback_plugins",
         "playbooks/files",
         "playbooks/filter_plugins",

@@ -18,6 +18,7 @@ ORDER = [
     "mongodb",
     "mongodb_org",
     "firewall",
+    "monitoring",
     "app",
     "db_consumer",
     "backup",

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from faults import judge
+from faults import alerts, judge
 from faults.machines import IMAGES, INFERENCE, INFERENCES, PRODUCERS, machine_of, not_active, wait_until_active
 from phases import on_machine as on
 
@@ -141,6 +141,7 @@ class Row:
             "lost": len(case.lost),
             "duplicated": len(case.doubled),
             "seconds": None if self._recovered is None else round(self._recovered),
+            "alerts": alerts.fired(self._begin),
         }
         say(f"{self.name}: {self.result}")
         wrong = judge.broken(case)

@@ -17,7 +17,7 @@ from phases import on_machine as on
 
 FILE, PAGE = ROOT / "docs/faults.json", ROOT / "docs/faults.md"
 BEGIN, END = "<!-- made by `make test-faults` -->", "<!-- end -->"
-HEAD = ("row", "messages", "images/s", "lost", "stored twice", "sent again", "seconds to recover")
+HEAD = ("row", "messages", "images/s", "lost", "stored twice", "sent again", "seconds to recover", "alerts")
 WIDTH = 120
 
 
@@ -33,8 +33,23 @@ def server() -> str:
 
 def cells(row: dict[str, Any]) -> list[str]:
     """Return a row's line of the table: its name and the numbers."""
-    numbers = (row["messages"], row.get("rate"), row["lost"], row["duplicated"], row["sent_again"], row["seconds"])
+    alerts = row.get("alerts")
+    numbers = (
+        row["messages"],
+        row.get("rate"),
+        row["lost"],
+        row["duplicated"],
+        row["sent_again"],
+        row["seconds"],
+        None if alerts is None else len(alerts),
+    )
     return [row["name"], *("-" if number is None else f"{number:,}" for number in numbers)]
+
+
+def seen(row: dict[str, Any]) -> list[str]:
+    """Return what an operator saw of a row: the lines of units, and the alerts that fired; of old rows the alerts are not known."""
+    alerts = ", ".join(f"{name} after {seconds} s" for name, seconds in row.get("alerts") or ())
+    return [*row["seen"], *([f"alerts: {alerts}"] if alerts else ["no alert"] if row.get("alerts") is not None else [])]
 
 
 def wrapped(text: str, first: str = "", other: str = "") -> str:
@@ -52,8 +67,7 @@ def rendered(rows: list[dict[str, Any]]) -> str:
         *("| " + " | ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) + " |" for line in lines),
     ]
     details = [
-        "\n".join([wrapped(f"**{row['name']}** {row['what']}"), "", *(wrapped(seen, "- ", "  ") for seen in row["seen"]), ""])
-        for row in rows
+        "\n".join([wrapped(f"**{row['name']}** {row['what']}"), "", *(wrapped(text, "- ", "  ") for text in seen(row)), ""]) for row in rows
     ]
     seen_on = [
         wrapped(f"{', '.join(row['name'] for row in rows if (row['date'], row['server']) == group)}: {', '.join(group)}", "- ", "  ")
@@ -74,7 +88,7 @@ def add(row: dict[str, Any]) -> None:
     row = {**row, "date": time.strftime("%Y-%m-%d", time.gmtime()), "server": server()}
     numbers = ", ".join(f"{value} {name}" for name, value in zip(HEAD[1:], cells(row)[1:], strict=True))
     print(
-        "\n".join([f"{row['name']} {row['what']}: {numbers}", *(f"  {seen}" for seen in row["seen"]), f"  {row['server']}"]),
+        "\n".join([f"{row['name']} {row['what']}: {numbers}", *(f"  {text}" for text in seen(row)), f"  {row['server']}"]),
         file=sys.__stderr__,
         flush=True,
     )

@@ -37,7 +37,6 @@ def test_the_readme_has_the_table(role: Path) -> None:
 
 
 def test_every_role_has_a_scenario(role: Path) -> None:
-    scenario = {"java": "kafka", "torch": "inference", "producer": "db_consumer", "exporter": "default", "node_exporter": "default"}.get(
-        role.name, role.name
-    )
+    elsewhere = {"java": "kafka", "torch": "inference", "producer": "db_consumer", "prometheus": "monitoring"}
+    scenario = (elsewhere | dict.fromkeys(("exporter", "node_exporter"), "default")).get(role.name, role.name)
     assert (ROOT / "molecule" / scenario / "molecule.yml").exists()

@@ -31,6 +31,7 @@ def host(tmp_path: Path) -> Path:
     for name in ("lab/setup-host", "roles/base/files/download_cache.sh"):
         shutil.copy(ROOT / name, tmp_path / "checkout" / name)
     written = {tmp_path / "bin" / name: text for name, text in stubs.items()}
+    written[tmp_path / "checkout/lab/promtool"] = '#!/bin/sh\necho "promtool" >> "$CALLS"\n'
     written[tmp_path / "checkout/lab/network"] = '#!/bin/sh\necho "network $*" >> "$CALLS"\n[ "$1" = up ]\n'
     for path, text in written.items():
         path.write_text(text)
@@ -59,8 +60,10 @@ def test_lists_are_refreshed_where_they_do_not_do(host: Path) -> None:
 def test_the_tests_get_more_than_the_lab(host: Path) -> None:
     (host / "calls.lists").touch()
     lab = packages(next(line for line in set_up(host) if line.startswith("install")))
+    assert "promtool" not in (host / "calls").read_text()
     (host / "calls").unlink()
     everything = packages(next(line for line in set_up(host, "tests") if line.startswith("install")))
+    assert "promtool" in (host / "calls").read_text().splitlines()
     hosted = re.search(r"--no-install-recommends\n\s+(.*)", (ROOT / ".github/workflows/fast.yml").read_text())
     assert hosted
     started = re.search(r"^apt-get install (.*?) *#", (ROOT / "README.md").read_text(), re.MULTILINE)

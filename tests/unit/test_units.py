@@ -30,6 +30,7 @@ NAMES = {
     ],
     "prometheus-node-exporter.service.j2": ["prometheus-node-exporter.service"],
     "backup.service.j2": ["quartet-backup.service", "quartet-restore-drill.service"],
+    "prometheus.service.j2": ["prometheus.service", "prometheus-alertmanager.service"],
     "quartet-firewall.service.j2": [],
 }
 HARDENING = ROOT / "roles/base/templates/hardening.j2"
@@ -112,7 +113,7 @@ def test_no_unit_is_forgotten() -> None:
 
 
 def test_every_server_and_app_waits_for_the_firewall() -> None:
-    (units,) = computed("single", "firewall_guarded_units", "-e", "quartet_monitoring=exporters").values()
+    (units,) = computed("single", "firewall_guarded_units", "-e", "quartet_monitoring=full").values()
     # the drill's network is its own
     assert sorted(units) == sorted(name for names in NAMES.values() for name in names if name != "quartet-restore-drill.service")
 
@@ -140,3 +141,23 @@ def test_backup_and_drill_are_confined(tmp_path: Path, job: str) -> None:
     judged = ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", str(unit)]
     result = subprocess.run(judged, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr
+
+
+@pytest.mark.parametrize("daemon", ["prometheus", "alertmanager"])
+def test_monitoring_is_confined_and_on_loopback_alone(tmp_path: Path, daemon: str) -> None:
+    options = yaml.safe_load((ROOT / "roles/prometheus/defaults/main.yml").read_text())
+    unit = tmp_path / f"{daemon}.service"
+    unit.write_text(
+        rendered(ROOT / "roles/prometheus/templates/prometheus.service.j2", daemon=daemon, _prometheus_receivers_file="/x", **options)
+    )
+    judged = ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", str(unit)]
+    result = subprocess.run(judged, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr
+    text = unit.read_text()
+    assert re.findall(r"--web.listen-address=(\S+):", text) == ["127.0.0.1"]
+    assert daemon == "prometheus" or "--cluster.listen-address= " in text
+
+
+def test_both_of_monitoring_have_less_than_300_mib() -> None:
+    options = yaml.safe_load((ROOT / "roles/prometheus/defaults/main.yml").read_text())
+    assert options["prometheus_memory_max_mb"] + options["prometheus_alertmanager_memory_max_mb"] < 300

@@ -1,6 +1,7 @@
 """The output of trace and status, from synthetic evidence."""
 
 import hashlib
+import json
 from dataclasses import replace
 
 from pipeline_evidence import MODEL, dead_letter, good_run, image_id, inference
@@ -92,6 +93,14 @@ def test_status_lines():
     assert "refused      2 bad-json" in text
     assert "producer 102: 3 of 6 wrong" in text
     assert "images: 12 records in 2 partitions" in text
+
+
+def test_status_as_json():
+    found = json.loads(json.dumps(status.as_json(pipeline_status(committed={"images": {0: 6, 1: 5}, "inferences": {0: 6, 1: 6}}))))
+    assert found["records"] == {"images": 12, "inferences": 12}
+    assert found["unread"] == {"images": 1, "inference": 12, "inferences": 0, "stream": 0}
+    assert (found["pending"], found["refused"]) == (1, {"bad-json": 2})
+    assert found["wrong"]["stream"]["102"] == {"incorrect": 3, "counted": 6, "model": MODEL}
 
 
 def test_metrics():

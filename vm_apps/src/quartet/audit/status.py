@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from quartet.audit import reader
+from quartet.audit import reader, watch
 from quartet.audit.decoding import dead_letter_records
 from quartet.audit.evidence import Offsets, Result, TopicRange, uncounted, unread
 from quartet.runtime import settings
@@ -55,6 +56,26 @@ def unfinished_work(status: PipelineStatus) -> list[str]:
         "stream": "inferences to count by the stream",
     }
     return [f"{lag} {names[reader]}" for reader, lag in status.lags().items() if lag]
+
+
+def as_json(status: PipelineStatus) -> dict[str, Any]:
+    """Return the status as `--json` prints it: records and unread records are numbers, `records` counts since the topics were made."""
+    return {
+        "model": status.model,
+        "records": {
+            "images": sum(status.topics[status.images].end.values()),
+            "inferences": sum(status.topics[status.inferences].end.values()),
+        },
+        "unread": status.lags(),
+        "stored": dict(status.stored),
+        "pending": max(0, status.stored["images"] - status.stored["inferences"]),
+        "refused": dict(status.refused),
+        "wrong": {
+            name: {str(r.producer_id): {"incorrect": r.incorrect, "counted": r.total, "model": r.model} for r in results}
+            for name, results in (("stream", status.stream), ("batch", status.batch))
+        },
+        "versions": dict(status.versions),
+    }
 
 
 def lines(status: PipelineStatus) -> list[str]:
@@ -114,7 +135,10 @@ def _local_metrics(tls: settings.MetricsTls | None) -> Iterable[str]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `quartet status`."""
     parser.add_argument("--config", required=True, metavar="FILE", help="the auditor's settings (JSON)")
-    parser.add_argument(
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the status as JSON")
+    form.add_argument("--watch", action="store_true", help="show rates, lags, units and alerts every two seconds until Ctrl-C")
+    form.add_argument(
         "--drained", action="store_true", help="exit with 1 and list the remaining work unless everything was read and counted"
     )
 
@@ -122,8 +146,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the status, or whether everything has drained."""
     options = settings.load(settings.AuditorSettings, arguments.config)
+    if arguments.watch:
+        return watch.run(options)
     with exit_if_unavailable():
         status = read_status(reader.Auditor(options))
+    if arguments.json:
+        print(json.dumps(as_json(status)))
+        return ExitCode.OK
     if arguments.drained:
         remaining = unfinished_work(status)
         print("left: " + ", ".join(remaining) if remaining else "drained")
