@@ -11,6 +11,7 @@ SHELL = [
     "lab/machine-down",
     "lab/setup-host",
     "roles/base/files/download_cache.sh",
+    "roles/java/files/fetch_jars.sh",
     "playbooks/files/encrypt_secrets.sh",
     ".ci/run",
 ]
