@@ -129,6 +129,7 @@ test-fast: .venv/.complete ## unit tests: no VM, no root
 test: .venv/.complete ## everything: lint, unit, molecule of every role, the lab end to end, faults, refusals
 	.venv/bin/python lab/doctor
 	lab/setup-host tests
+	.venv/bin/python lab/cache jars
 	.venv/bin/pytest --capture=sys --durations=0 --durations-min=5 tests/test_*.py
 
 test-faults: .venv/.complete ## break the running lab on purpose, row by row (docs/faults.md): FAULT=F6 picks one

@@ -12,6 +12,7 @@ SHELL = [
     "lab/setup-host",
     "lab/promtool",
     "roles/base/files/download_cache.sh",
+    "roles/java/files/fetch_jars.sh",
     "playbooks/files/encrypt_secrets.sh",
     ".ci/run",
 ]

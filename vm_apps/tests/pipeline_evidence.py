@@ -13,6 +13,7 @@ from quartet.audit.evidence import (
     ImageRecord,
     InferenceRecord,
     Ledger,
+    LogCut,
     Offsets,
     Place,
     Result,
@@ -48,6 +49,7 @@ class Evidence:
     inferences_topic: str
     committed: Mapping[str, Offsets]
     versions: Mapping[str, str] = field(default_factory=dict)
+    log_cuts: Sequence[LogCut] = ()
 
     @contextmanager
     def as_file(self, promised: Sequence[Ledger] = ()) -> Iterator[EvidenceFile]:
@@ -63,7 +65,7 @@ class Evidence:
                 file.add_ledger(ledger)
             for name, extent in self.topics.items():
                 file.add_range(name, extent)
-            for rows in (self.images, self.inferences, self.dead_letters, self.stored_images, self.stored_inferences):
+            for rows in (self.images, self.inferences, self.dead_letters, self.stored_images, self.stored_inferences, self.log_cuts):
                 file.add_rows(rows)
             file.add_bad_records("images", self.refused_images)
             file.add_bad_records("inferences", self.refused_inferences)

@@ -1,4 +1,4 @@
-"""A MongoDB server and a Kafka broker on loopback, with TLS, SCRAM and access control, out of the download cache that `lab/cache` fills.
+"""A MongoDB server and a Kafka broker on loopback, with TLS, SCRAM and access control, out of the download cache that `lab/cache` and `lab/cache jars` fill.
 
 Tests that need them are skipped where the cache has none; molecule tests the same on a VM.
 """
@@ -47,7 +47,7 @@ def cached(pattern: str) -> Path:
     cache = subprocess.run(["sh", str(script)], capture_output=True, text=True, check=True).stdout.strip()
     found = sorted(Path(cache).glob(pattern))
     if not found:
-        pytest.skip(f"{cache}/{pattern} is not there: lab/cache fetches it")
+        pytest.skip(f"{cache}/{pattern} is not there: lab/cache{' jars' if 'jars' in pattern else ''} fetches it")
     return found[-1]
 
 
@@ -65,23 +65,35 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-@contextmanager
-def running(command: Sequence[str], log: Path, ready: Callable[[], bool], seconds: float = 120) -> Iterator[None]:
-    """Run a server at the lowest priority until the block ends."""
-    with log.open("wb") as output:
+def started(command: Sequence[str], log: Path, ready: Callable[[], bool], seconds: float = 120) -> subprocess.Popen[bytes]:
+    """Start a server at the lowest priority and wait until it is ready."""
+    with log.open("ab") as output:
         process = subprocess.Popen(["nice", "-n", "19", *command], stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    end = time.monotonic() + seconds
+    while not ready():
+        if process.poll() is not None or time.monotonic() > end:
+            process.kill()
+            raise AssertionError(log.read_text(errors="replace")[-3000:])
+        time.sleep(0.3)
+    return process
+
+
+def ended(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
     try:
-        end = time.monotonic() + seconds
-        while not ready():
-            assert process.poll() is None and time.monotonic() < end, log.read_text(errors="replace")[-3000:]
-            time.sleep(0.3)
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+@contextmanager
+def running(command: Sequence[str], log: Path, ready: Callable[[], bool]) -> Iterator[None]:
+    """Run a server until the block ends."""
+    process = started(command, log, ready)
+    try:
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        ended(process)
 
 
 class Database:
@@ -141,11 +153,28 @@ def database(folder: Path, authority: Authority, program: str) -> Iterator[Datab
 
 
 class Broker:
-    """A broker with access control: `settings`, and `admin`, who may do everything."""
+    """A broker with access control: `settings`, `admin`, who may do everything, and `data`, the folder of its logs."""
 
-    def __init__(self, port: int, authority: Authority) -> None:
+    def __init__(self, port: int, authority: Authority, folder: Path, command: Sequence[str]) -> None:
         self.settings = Kafka(bootstrap_servers=[f"127.0.0.1:{port}"], user="admin", ca_file=str(authority.file))
+        self.data = folder / "data"
+        self._log = folder / "log"
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
         self._admin: KafkaAdminClient | None = None
+
+    def start(self) -> None:
+        self._process = started(self._command, self._log, self.answers)
+
+    def stop(self, *, hard: bool = False) -> None:
+        """Stop the broker; `hard`: by SIGKILL."""
+        assert self._process is not None
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
+        if hard:
+            self._process.kill()
+        ended(self._process)
 
     @property
     def admin(self) -> KafkaAdminClient:
@@ -219,6 +248,9 @@ def broker(folder: Path, authority: Authority) -> Iterator[Broker]:
         "offsets.topic.replication.factor": 1,
         "offsets.topic.num.partitions": 1,
         "group.initial.rebalance.delay.ms": 0,
+        # how long a broker that was killed is kept from coming back
+        "broker.session.timeout.ms": 2000,
+        "broker.heartbeat.interval.ms": 500,
     }
     properties = folder / "server.properties"
     properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
@@ -230,9 +262,9 @@ def broker(folder: Path, authority: Authority) -> Iterator[Broker]:
         capture_output=True,
         env={**os.environ, "LC_ALL": "C.UTF-8"},
     )
-    server = Broker(port, authority)
-    with running([*machine, "kafka.Kafka", str(properties)], folder / "log", server.answers):
-        try:
-            yield server
-        finally:
-            server.admin.close()
+    server = Broker(port, authority, folder, [*machine, "kafka.Kafka", str(properties)])
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

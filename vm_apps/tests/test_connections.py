@@ -88,6 +88,10 @@ class SilentConsumer:
     def partitions_for_topic(self, _topic: str) -> set[int]:
         return {0}
 
+    def topic_id(self, _topic: str) -> None: ...
+
+    def leader_epoch_for_partition(self, _partition: TopicPartition) -> None: ...
+
     def assignment(self) -> set[TopicPartition]:
         return {TopicPartition("images", 0)}
 

@@ -62,6 +62,7 @@ def collect(auditor: Auditor, evidence: EvidenceFile) -> None:
         taken_at=time.time_ns() // 1000, model=auditor.settings.model, images_topic=topics.images, inferences_topic=topics.inferences
     )
     evidence.add_committed(auditor.committed())
+    evidence.add_rows(auditor.log_cuts())
     evidence.add_results("stream", auditor.stream())
     evidence.add_results("batch", auditor.batch())
     evidence.add_rows(auditor.stored_images())

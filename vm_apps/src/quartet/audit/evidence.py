@@ -137,6 +137,16 @@ class TopicRange:
     end: Offsets
 
 
+@dataclass(frozen=True, slots=True)
+class LogCut:
+    """Offsets of which a group has read records that the log has lost since: `first` <= offset < `stop`. Others may be there now."""
+
+    topic: str
+    partition: int
+    first: int
+    stop: int
+
+
 def unread(topic: TopicRange, committed: Offsets) -> int:
     """Return the number of a topic's records at or after the committed offsets."""
     return sum(max(0, end - max(committed.get(p, 0), topic.begin.get(p, 0))) for p, end in topic.end.items())

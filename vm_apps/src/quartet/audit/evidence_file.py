@@ -23,6 +23,7 @@ from quartet.audit.evidence import (
     ImageRecord,
     InferenceRecord,
     Ledger,
+    LogCut,
     Offsets,
     Place,
     Result,
@@ -38,13 +39,14 @@ THREADS: Final = 2
 BATCH: Final = 5_000
 """Rows per insertion."""
 
-Row = ImageRecord | InferenceRecord | StoredImage | StoredInference | DeadLetter
+Row = ImageRecord | InferenceRecord | StoredImage | StoredInference | DeadLetter | LogCut
 _TABLES: Final[Mapping[type[Any], str]] = {
     ImageRecord: "images",
     InferenceRecord: "inferences",
     StoredImage: "stored_images",
     StoredInference: "stored_inferences",
     DeadLetter: "dead_letters",
+    LogCut: "log_cuts",
 }
 #: Columns that are never NULL, as numpy's own types; every other column is an array of objects.
 _NUMBERS: Final[Mapping[str, type[Any]]] = {

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from kafka.structs import OffsetAndMetadata
+
 from quartet.audit.decoding import result, stored_image, stored_inference
-from quartet.audit.evidence import Result, StoredImage, StoredInference, TopicRange
+from quartet.audit.evidence import LogCut, Result, StoredImage, StoredInference, TopicRange
+from quartet.audit.log_cuts import log_cuts
 from quartet.audit.topics import topic_range, topic_records
 from quartet.kafka import client as kafka_client
 from quartet.mongodb import client as mongodb_client
@@ -41,6 +44,18 @@ class Auditor:
 
     def committed(self) -> dict[str, dict[int, int]]:
         """Return the committed offsets of the groups images, inferences and inference, by partition."""
+        return {name: {p: o.offset for p, o in commits.items()} for name, (_, commits) in self._commits().items()}
+
+    def log_cuts(self) -> list[LogCut]:
+        """Return what the logs have lost of what the groups have read."""
+        consumer = kafka_client.connect_reader(self.settings.kafka, self._kafka_password)
+        try:
+            return [cut for topic, commits in self._commits().values() for cut in log_cuts(consumer, topic, commits)]
+        finally:
+            consumer.close()
+
+    def _commits(self) -> dict[str, tuple[str, dict[int, OffsetAndMetadata]]]:
+        """Return the topic and the commits by partition of the groups images, inferences and inference."""
         groups = self.settings.groups
         admin = kafka_client.connect_admin(self.settings.kafka, self._kafka_password)
         try:
@@ -55,7 +70,7 @@ class Auditor:
             "inference": (groups.inference, topics.images),
         }
         return {
-            name: {p.partition: o.offset for p, o in found.get(group, {}).items() if p.topic == topic and o.offset >= 0}
+            name: (topic, {p.partition: o for p, o in found.get(group, {}).items() if p.topic == topic and o.offset >= 0})
             for name, (group, topic) in wanted.items()
         }
 

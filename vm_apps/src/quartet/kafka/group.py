@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
-from kafka.structs import OffsetAndMetadata
 
 from quartet.kafka import internals
 from quartet.kafka.client import CALL_MS, client_options, translate_errors
-from quartet.kafka.leader_epochs import UNKNOWN, LeaderEpochs
+from quartet.kafka.log_check import LogCheck
 from quartet.runtime import metrics
-from quartet.runtime.errors import ExitCode, QuartetError, Unavailable
+from quartet.runtime.errors import Unavailable
 from quartet.runtime.host import Host
 from quartet.runtime.records import Partition, Record
 from quartet.runtime.settings import Kafka
@@ -31,18 +30,16 @@ _RECONNECT_SECONDS: Final = 2.0
 class GroupConsumer:
     """A static member of a consumer group that reads one topic from the committed offsets on.
 
-    A group without a commit starts at the oldest record. If records after the committed offset were deleted, or the log ends before it because
-    the broker has lost the end of its log, the process stops and names the lost range, unless the loss is accepted (`--accept-loss`). A consumer
-    that starts only after other records have followed in such a log does not notice: kafka-python 3.0.12 does not compare the epochs then.
+    A group without a commit starts at the oldest record. If records after the committed offset were deleted, if the broker has lost records that
+    were read, whatever has followed since, or if the topic was created anew, the process stops and names the lost range, unless the loss is
+    accepted (`--accept-loss`). No record of a partition is returned before its commit was compared with the log (quartet.kafka.log_check).
     """
 
     def __init__(self, settings: Kafka, password: str, topic: str, group: str, instance: str, *, accept_loss: bool) -> None:
         self.topic = topic
-        self._accept_loss = accept_loss
         self._paused = False
         self._on_revoke: Callable[[], None] = lambda: None
         self._last_answer_at = time.monotonic()
-        self._epochs = LeaderEpochs()
         with translate_errors():
             self._consumer = KafkaConsumer(
                 **client_options(settings, password),
@@ -58,7 +55,10 @@ class GroupConsumer:
                 fetch_max_wait_ms=500,
                 metadata_max_age_ms=30_000,
             )
+            self._log = LogCheck(self._consumer, topic, accept_loss=accept_loss)
             self._consumer.subscribe([topic], listener=_Listener(self))
+            # A member that joins before it knows the partitions assigns itself none, joins again, and may wait minutes for that.
+            internals.partitions_of_topic(self._consumer, topic, _SILENCE_SECONDS)
 
     def on_revoke(self, discard: Callable[[], None]) -> None:
         """Set the callback that runs before partitions are revoked.
@@ -77,19 +77,30 @@ class GroupConsumer:
             Unavailable, QuartetError
         """
         with translate_errors():
+            # before any record is in hand, which an error here would lose
+            if self._log.topic_changed(self._on_revoke):
+                return []
+            self._log.start_assigned(paused=self._paused)
             try:
                 found = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=max_records)
             except kafka_errors.NoOffsetForPartitionError:
-                self._seek_to_beginning()
+                # a partition without a commit, which the next poll starts
                 return []
             except kafka_errors.OffsetOutOfRangeError as error:
-                self._handle_loss(error)
+                self._log.handle_loss(error)
                 return []
             except kafka_errors.LogTruncationError as error:
-                self._handle_truncation(error)
+                self._log.handle_truncation(error)
                 return []
-            for partition, records in found.items():
-                self._epochs.saw(partition, records)
+            # kafka-python may still have had records of a partition that stayed through a rebalance
+            found = {partition: records for partition, records in found.items() if partition not in self._log.unchecked}
+            try:
+                if self._log.topic_changed(self._on_revoke) or not self._log.check(found):
+                    return []
+            except kafka_errors.KafkaError:
+                # nobody answered: they are read again, and compared then
+                self.rewind({Partition(*partition): records[0].offset for partition, records in found.items()})
+                raise
             if found:
                 self._last_answer_at = time.monotonic()
             elif time.monotonic() - self._last_answer_at > _SILENCE_SECONDS:
@@ -141,7 +152,7 @@ class GroupConsumer:
                 wanted = {}
                 for name, offset in offsets.items():
                     partition = TopicPartition(*name)
-                    wanted[partition] = OffsetAndMetadata(offset, "", self._epochs.before(partition, offset))
+                    wanted[partition] = self._log.commit_of(partition, offset)
                 self._consumer.commit(wanted, timeout_ms=CALL_MS)
         except Unavailable as error:
             if not isinstance(
@@ -157,9 +168,9 @@ class GroupConsumer:
     def rewind(self, offsets: Mapping[Partition, int]) -> None:
         """Read these partitions again from these offsets."""
         assigned = self._consumer.assignment()
-        for partition, offset in offsets.items():
-            if TopicPartition(*partition) in assigned:
-                self._consumer.seek(TopicPartition(*partition), offset)
+        for name, offset in offsets.items():
+            if (partition := TopicPartition(*name)) in assigned:
+                self._log.rewind(partition, offset)
 
     def pause(self) -> None:
         """Stop fetching; polling keeps the membership."""
@@ -169,17 +180,16 @@ class GroupConsumer:
     def resume(self) -> None:
         """Resume fetching."""
         self._paused = False
-        self._consumer.resume(*self._consumer.paused())
+        self._consumer.resume(*(self._consumer.paused() - self._log.unchecked))
 
     def close(self) -> None:
         """Close without leaving the group: the same static member usually returns within the session timeout."""
         with translate_errors():
             self._consumer.close(autocommit=False, timeout_ms=CALL_MS)
 
-    def partitions_assigned(self) -> None:
-        """Pause newly assigned partitions if fetching is paused; called by kafka-python."""
-        if self._paused:
-            self._consumer.pause(*self._consumer.assignment())
+    def partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Read nothing of these partitions before they were compared with the log; called by kafka-python, which allows no blocking call here."""
+        self._log.assigned(assigned)
 
     def partitions_revoked(self) -> None:
         """Discard the pending batches; called by kafka-python before partitions are revoked."""
@@ -191,57 +201,6 @@ class GroupConsumer:
             some = next(iter(self._consumer.assignment()), TopicPartition(self.topic, 0))
             self._consumer.end_offsets([some], timeout_ms=int(_SILENCE_SECONDS * 1000))
         self._last_answer_at = time.monotonic()
-
-    def _seek_to_beginning(self) -> None:
-        missing = [
-            partition for partition in self._consumer.assignment() if self._consumer.committed(partition, timeout_ms=CALL_MS) is None
-        ]
-        for partition, offset in self._consumer.beginning_offsets(missing, timeout_ms=CALL_MS).items():
-            log.info("%s: no commit yet, beginning at offset %d", _name(partition), offset)
-            if offset:
-                log.warning("%s: the records before offset %d were deleted before this group read any", _name(partition), offset)
-            self._consumer.seek(partition, offset)
-
-    def _handle_loss(self, error: kafka_errors.OffsetOutOfRangeError) -> None:
-        wanted: dict[TopicPartition, int] = error.args[0]
-        oldest = self._consumer.beginning_offsets(list(wanted), timeout_ms=CALL_MS)
-        newest = self._consumer.end_offsets(list(wanted), timeout_ms=CALL_MS)
-        ranges = ", ".join(
-            f"{_name(partition)}: offsets {offset} to {oldest[partition] - 1} are deleted"
-            if offset < oldest[partition]
-            else f"{_name(partition)}: the log ends at offset {newest[partition]}, before offset {offset} that this group has reached; "
-            "the topic was created anew, or the broker has lost the end of its log"
-            for partition, offset in wanted.items()
-        )
-        self._stop_unless_accepted(ranges)
-        self._go_on({partition: OffsetAndMetadata(oldest[partition], "", UNKNOWN) for partition in wanted})
-
-    def _handle_truncation(self, error: kafka_errors.LogTruncationError) -> None:
-        """Handle a log that was cut before the position; kafka-python says at which offset, or None where it does not know."""
-        ranges = []
-        follow: dict[TopicPartition, OffsetAndMetadata] = {}
-        for partition, divergent in error.divergent_offsets.items():
-            position = self._consumer.position(partition, timeout_ms=CALL_MS)
-            oldest = self._consumer.beginning_offsets([partition], timeout_ms=CALL_MS)[partition]
-            follow[partition] = divergent or OffsetAndMetadata(oldest, "", UNKNOWN)
-            ranges.append(
-                f"{_name(partition)}: the broker has lost the end of its log, as a power loss does where appends are not flushed: "
-                f"what was read at offsets {follow[partition].offset} to {position - 1} is gone, and other records may be there"
-            )
-        self._stop_unless_accepted(", ".join(ranges))
-        self._go_on(follow)
-
-    def _stop_unless_accepted(self, ranges: str) -> None:
-        if not self._accept_loss:
-            message = f"{ranges}. Nothing was skipped; to continue with the remaining records, start once with --accept-loss"
-            raise QuartetError(ExitCode.DATA_LOST, message)
-        log.error("accepted loss: %s", ranges)
-
-    def _go_on(self, positions: dict[TopicPartition, OffsetAndMetadata]) -> None:
-        """Read from there, and commit it at once: without new records the next start would find the old commit, and stop again."""
-        for partition, position in positions.items():
-            self._consumer.seek(partition, position.offset)
-        self._consumer.commit(positions, timeout_ms=CALL_MS)
 
 
 def join(host: Host, connect: Callable[[], GroupConsumer]) -> GroupConsumer | None:
@@ -269,10 +228,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         if revoked:
             self._group_consumer.partitions_revoked()
 
-    def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         log.info("assigned %d partitions", len(assigned), extra={"fields": {"partitions": sorted(item.partition for item in assigned)}})
-        self._group_consumer.partitions_assigned()
-
-
-def _name(partition: TopicPartition) -> str:
-    return f"{partition.topic}/{partition.partition}"
+        self._group_consumer.partitions_assigned(assigned)

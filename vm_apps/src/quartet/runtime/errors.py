@@ -32,7 +32,7 @@ class ExitCode(IntEnum):
     SOFTWARE = 70
     #: a folder cannot be written, or its disk is full
     DISK = 73
-    #: records were deleted from the topic before they were read
+    #: records were deleted from the topic before they were read, its log lost records that were read, or it was created anew
     DATA_LOST = 74
     #: the database rejects so many documents that the deployment must be misconfigured
     REJECTED = 76

@@ -39,6 +39,30 @@ CREATE VIEW first_images AS SELECT * FROM images WHERE nth = 1;
 CREATE VIEW first_inferences AS SELECT * FROM inferences WHERE nth = 1 AND model = counted_model();
 CREATE VIEW inference_documents AS SELECT * FROM stored_inferences WHERE model = counted_model();
 
+-- What a log has lost after it was read: it was cut, as by a power loss, or the topic created anew. So say the groups' commits, and of images
+-- that are stored the ledgers, by which they were sent. lost_from: the first such offset of the partition.
+CREATE TABLE gone_images AS
+SELECT *, min("offset") FILTER (sent) OVER (PARTITION BY "partition") AS lost_from FROM (
+    SELECT s.id, s.partition, s.offset,
+        EXISTS (SELECT 1 FROM ledgers l WHERE l.producer_id = s.producer_id AND l.run = s.run AND s.sequence < l.high_water)
+        OR EXISTS (
+            SELECT 1 FROM log_cuts c
+            WHERE c.topic = (SELECT images_topic FROM pipeline) AND c.partition = s.partition AND s.offset >= c.first AND s.offset < c.stop
+        ) AS sent
+    FROM stored_images s
+    WHERE s.offset >= images_begin(s.partition) AND NOT EXISTS (SELECT 1 FROM images i WHERE i.id = s.id)
+);
+CREATE TABLE gone_inferences AS
+SELECT *, min("offset") FILTER (lost) OVER (PARTITION BY "partition") AS lost_from FROM (
+    SELECT d.id, d.partition, d.offset, d.image_prediction, d.actual_value,
+        EXISTS (
+            SELECT 1 FROM log_cuts c
+            WHERE c.topic = (SELECT inferences_topic FROM pipeline) AND c.partition = d.partition AND d.offset >= c.first AND d.offset < c.stop
+        ) AS lost
+    FROM inference_documents d
+    WHERE d.offset >= inferences_begin(d.partition) AND NOT EXISTS (SELECT 1 FROM first_inferences i WHERE i.id = d.id)
+);
+
 -- How many records each reader has not committed, and the stream has not counted.
 CREATE VIEW lag AS
 SELECT 1 AS number, 'images' AS reader,
@@ -57,10 +81,14 @@ WHERE r.topic = (SELECT inferences_topic FROM pipeline);
 CREATE VIEW drained AS SELECT sum(unread) = 0 AS drained FROM lag;
 
 -- The recount: of each id the first inference of the model counts, if it is labelled, and is wrong if the prediction is not the label.
--- What retention has deleted from the topic is taken from the database and comes first.
+-- What retention has deleted from the topic, or its log lost, is taken from the database and comes first.
 CREATE TABLE deleted_inferences AS
 SELECT split_part(id, '-', 1)::INTEGER AS producer_id, id, image_prediction, actual_value
-FROM inference_documents WHERE "offset" < inferences_begin("partition")
+FROM (
+    SELECT id, image_prediction, actual_value, "partition", "offset" FROM inference_documents WHERE "offset" < inferences_begin("partition")
+    UNION ALL
+    SELECT id, image_prediction, actual_value, "partition", "offset" FROM gone_inferences WHERE lost
+)
 QUALIFY row_number() OVER (PARTITION BY id ORDER BY "partition", "offset") = 1;
 CREATE MACRO incorrect(prediction, actual) AS count(*) FILTER (actual <> prediction);
 CREATE TABLE recount AS

@@ -39,14 +39,12 @@ SELECT [3], 'pending', 'not yet read', i.id
 FROM first_images i
 WHERE i.offset >= committed_by('images', i.partition) AND NOT EXISTS (SELECT 1 FROM arrived WHERE arrived.id = i.id);
 
--- 2. What retention has deleted from the topic may be stored.
+-- 2. What retention has deleted from the topic may be stored, and what its log has lost.
 CREATE VIEW in_topic AS
 SELECT s.id, s.producer_id, s.run, s.sequence FROM stored_images s
 WHERE s.offset < images_begin(s.partition) OR EXISTS (SELECT 1 FROM images i WHERE i.id = s.id);
 CREATE VIEW rule_2 AS
-SELECT [1] AS line, 'broken' AS state, 'stored, but not in the topic' AS finding, s.id AS offender
-FROM stored_images s
-WHERE s.offset >= images_begin(s.partition) AND NOT EXISTS (SELECT 1 FROM images i WHERE i.id = s.id)
+SELECT [1] AS line, 'broken' AS state, 'stored, but not in the topic' AS finding, id AS offender FROM gone_images WHERE NOT sent
 UNION ALL
 SELECT [2], 'broken', 'stored, but beyond what the finished producer sent', s.id
 FROM in_topic s JOIN ledgers l ON l.producer_id = s.producer_id AND l.run = s.run
@@ -57,6 +55,10 @@ FROM refused_images r
 WHERE r.offset >= images_begin(r.partition)
     AND NOT EXISTS (SELECT 1 FROM images i WHERE i.partition = r.partition AND i.offset = r.offset)
     AND NOT EXISTS (SELECT 1 FROM bad_records b WHERE b.topic = 'images' AND b.partition = r.partition AND b.offset = r.offset)
+    AND NOT EXISTS (
+        SELECT 1 FROM log_cuts c
+        WHERE c.topic = (SELECT images_topic FROM pipeline) AND c.partition = r.partition AND r.offset >= c.first AND r.offset < c.stop
+    )
 UNION ALL
 SELECT [4], 'note', count(*) || ' stored after the ledger was read', NULL
 FROM in_topic s JOIN ledgers l ON l.producer_id = s.producer_id AND l.run = s.run
@@ -66,7 +68,11 @@ UNION ALL
 SELECT [5], 'note', 'without a ledger, judged by the topic: ' || first_few(list(s.producer_id || '-' || s.run ORDER BY s.producer_id, s.run)), NULL
 FROM (SELECT DISTINCT producer_id, run FROM stored_images) s
 WHERE NOT EXISTS (SELECT 1 FROM ledgers l WHERE l.producer_id = s.producer_id AND l.run = s.run)
-HAVING count(*) > 0;
+HAVING count(*) > 0
+UNION ALL
+SELECT [6, "partition"], 'note',
+    'sent and stored, but lost by the log of images/' || "partition" || ' from offset ' || lost_from || ' on (cut, as by a power loss, or a new topic)', id
+FROM gone_images WHERE sent;
 
 -- 3. Another payload under an existing id must be refused.
 CREATE VIEW rule_3 AS
@@ -127,12 +133,10 @@ FROM lag WHERE unread > 0;
 CREATE VIEW rule_7 AS
 SELECT [1] AS line, 'broken' AS state, 'inferences of images that were never sent' AS finding, i.id AS offender
 FROM first_inferences i
-WHERE NOT EXISTS (SELECT 1 FROM images s WHERE s.id = i.id)
+WHERE NOT EXISTS (SELECT 1 FROM images s WHERE s.id = i.id) AND NOT EXISTS (SELECT 1 FROM gone_images g WHERE g.id = i.id AND g.sent)
     AND NOT EXISTS (SELECT 1 FROM ranges WHERE topic = (SELECT images_topic FROM pipeline) AND begin_offset > 0)
 UNION ALL
-SELECT [2], 'broken', 'stored, but not in the topic', d.id
-FROM inference_documents d
-WHERE d.offset >= inferences_begin(d.partition) AND NOT EXISTS (SELECT 1 FROM first_inferences i WHERE i.id = d.id)
+SELECT [2], 'broken', 'stored, but not in the topic', id FROM gone_inferences WHERE NOT lost
 UNION ALL
 SELECT if(s.offset < committed_by('inference', s.partition), [3], [9]), if(s.offset < committed_by('inference', s.partition), 'broken', 'pending'),
     if(s.offset < committed_by('inference', s.partition), 'committed by inference, but no inference', 'not yet classified'), s.id
@@ -157,7 +161,11 @@ SELECT [7], 'broken', 'several documents of an inference', key
 FROM stored_inferences GROUP BY key HAVING count(*) > 1
 UNION ALL
 SELECT [8], 'broken', 'key is not <id>/<model>', key
-FROM stored_inferences WHERE key <> id || '/' || model;
+FROM stored_inferences WHERE key <> id || '/' || model
+UNION ALL
+SELECT [11, "partition"], 'note',
+    'stored, but lost by the log of inferences/' || "partition" || ' from offset ' || lost_from || ' on (cut, as by a power loss, or a new topic)', id
+FROM gone_inferences WHERE lost;
 
 -- 8. The stream is compared at its own offsets, the batch once everything has drained.
 CREATE VIEW rule_8 AS

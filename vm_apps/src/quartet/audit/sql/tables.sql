@@ -27,6 +27,8 @@ CREATE TABLE bad_records (topic VARCHAR, "partition" INTEGER, "offset" BIGINT);
 CREATE TABLE dead_letters (topic VARCHAR, "partition" INTEGER, "offset" BIGINT, id VARCHAR, cause VARCHAR);
 -- Offsets that the groups images, inferences and inference have committed.
 CREATE TABLE committed (reader VARCHAR, "partition" INTEGER, "offset" BIGINT);
+-- Offsets of which a group has read records that the log has lost since: first <= offset < stop; from the groups' commits.
+CREATE TABLE log_cuts (topic VARCHAR, "partition" INTEGER, first BIGINT, stop BIGINT);
 
 -- The database: partition and offset are those of the record that was stored.
 CREATE TABLE stored_images (
