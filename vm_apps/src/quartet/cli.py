@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "db-consumer": ("quartet.db_consumer.app", "store a topic in the database"),
     "inference": ("quartet.inference.app", "classify images"),
     "ledger": ("quartet.producer.ledger_export", "print what a producer sent"),
+    "console": ("quartet.console.app", "serve the live console"),
     "dead-letters": ("quartet.audit.dead_letters", "list refused records, or send them again"),
     "model": ("quartet.inference.model_check", "check a model file"),
     "train": ("quartet.inference.train", "train a model"),
