@@ -13,6 +13,7 @@ def app_units(instances: Iterable[Mapping[str, Any]], app: str, unit: Mapping[st
     """
     template = "@" if unit.get("instantiated") else ""
     secrets = [f"/etc/quartet/secrets/{file}" for file in unit.get("credentials", {}).values()]
+    certificates = [f"/etc/quartet/pki/{file}" for file in unit.get("certificates", {}).values()]
     return [
         {
             "name": f"{unit['name']}{template}{instance['name'] if template else ''}.service",
@@ -22,6 +23,7 @@ def app_units(instances: Iterable[Mapping[str, Any]], app: str, unit: Mapping[st
                 f"/etc/quartet/{app}/{instance['name']}.json",
                 "/etc/quartet/pki/ca.crt",
                 *secrets,
+                *certificates,
             ],
         }
         for instance in instances
