@@ -29,6 +29,7 @@ UNITS = {
         "spark-master",
         "spark-worker",
         "quartet-spark-stream",
+        "quartet-console",
     ],
     "vm3": ["kafka"],
     "vm4": ["quartet-inference"],

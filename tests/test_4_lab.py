@@ -73,7 +73,7 @@ async def passes(address, port):
         pass
     return True
 async def scan(machines):
-    ports = [22, 80, 111, 443, 4040, 6066, 8080, 8081, 8888, *range(7070, 7105), *range(9090, 9096), 9211, 9212, 9221, 9301, 27016, 27017, 27018, 50000]
+    ports = [22, 80, 111, 443, 4040, 6066, 8080, 8081, 8443, 8888, *range(7070, 7105), *range(9090, 9096), 9211, 9212, 9221, 9301, 27016, 27017, 27018, 50000]
     found = {}
     for machine, address in machines.items():
         answers = await asyncio.gather(*(passes(address, port) for port in ports))

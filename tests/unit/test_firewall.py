@@ -47,7 +47,7 @@ def test_the_page_has_the_derived_rules_of_the_lab() -> None:
     }
     allowed, outside = cells_of(rendered("lab"))
     assert allowed == told
-    assert outside == {("vm3", "9093", "10.77.0.1")}
+    assert outside == {("vm3", "9093", "10.77.0.1"), ("vm2", "8443", "10.77.0.1")}
 
 
 def test_the_page_has_a_row_for_every_open_port() -> None:
@@ -77,6 +77,7 @@ def test_one_vm_opens_ssh_alone_to_others() -> None:
     [
         ({"quartet_kafka_clients": ["198.51.100.0/24"]}, ("vm3", "9093", "198.51.100.0/24")),
         ({"quartet_mongodb_clients": ["198.51.100.7"]}, ("vm1", "27017", "198.51.100.7")),
+        ({"quartet_console_clients": ["198.51.100.7"], "quartet_console": True}, ("vm2", "8443", "198.51.100.7")),
         ({"quartet_open_ports": [{"what": "metrics", "ports": ["9100"], "from": ["198.51.100.7"]}]}, ("vm4", "9100", "198.51.100.7")),
     ],
 )
@@ -84,6 +85,11 @@ def test_a_users_clients_and_ports_are_added(options: dict[str, Any], cell: Cell
     allowed, outside = cells_of(rendered("cloud", "-e", json.dumps(options)))
     assert cell in outside
     assert allowed == cells_of(rendered("cloud"))[0]
+
+
+def test_without_the_console_nobody_reaches_its_port() -> None:
+    _, outside = cells_of(rendered("cloud", "-e", json.dumps({"quartet_console_clients": ["198.51.100.7"]})))
+    assert outside == set()
 
 
 def test_the_ssh_port_is_ansibles() -> None:

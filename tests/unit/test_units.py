@@ -102,11 +102,11 @@ def test_the_stream_is_not_restarted_where_only_the_operator_helps() -> None:
 
 def test_no_unit_is_forgotten() -> None:
     assert {path.name for path in TEMPLATES} == NAMES.keys()
-    assert len(NAMES["app.service.j2"]) == 3
+    assert len(NAMES["app.service.j2"]) == 4
 
 
 def test_every_server_and_app_waits_for_the_firewall() -> None:
-    (units,) = computed("single", "firewall_guarded_units").values()
+    (units,) = computed("single", "firewall_guarded_units", "-e", "quartet_monitoring=full").values()
     # the drill's network is its own
     assert sorted(units) == sorted(name for names in NAMES.values() for name in names if name != "quartet-restore-drill.service")
 
@@ -134,3 +134,14 @@ def test_backup_and_drill_are_confined(tmp_path: Path, job: str) -> None:
     judged = ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", str(unit)]
     result = subprocess.run(judged, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr
+
+
+def test_the_console_is_confined(tmp_path: Path) -> None:
+    """It listens to browsers, so it may have less than the others."""
+    options = yaml.safe_load((ROOT / "roles/console/vars/main.yml").read_text())["_console_unit"] | {"memory_max": "256M"}
+    unit = tmp_path / "quartet-console.service"
+    unit.write_text(rendered(ROOT / "roles/app/templates/app.service.j2", app_name="console", app_user="quartet-console", app_unit=options))
+    judged = ["systemd-analyze", "security", "--offline=true", "--threshold=12", "--no-pager", str(unit)]
+    result = subprocess.run(judged, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr
+    assert "LoadCredential=console.pem:/etc/quartet/pki/" in unit.read_text()
