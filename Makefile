@@ -21,7 +21,7 @@ LOG = reports/$(INVENTORY)/site.log
 SITE = @mkdir -p $(dir $(LOG)) && : > $(LOG) && export ANSIBLE_LOG_PATH=$(LOG) ANSIBLE_STDOUT_CALLBACK=parts && set -x && $(PLAY) site.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor preflight deploy health run status watch verify report trace model-check wait rolling-restart support-bundle backup restore-drill restore restore-finish backup-secrets uninstall lab lab-down drill lint test test-fast test-security test-faults bench
+.PHONY: help setup doctor preflight deploy health run status watch verify report console trace model-check wait rolling-restart support-bundle backup restore-drill restore restore-finish backup-secrets uninstall lab lab-down drill lint test test-fast test-security test-faults bench
 
 help: ## show this
 	@echo "make VERB [INVENTORY=lab|cloud|single]"; echo
@@ -63,6 +63,9 @@ verify: .venv/.complete ## recount everything without Spark and compare
 
 report: .venv/.complete ## verify, and make the page, the CSV and the chart in reports/
 	$(PLAY) playbooks/report.yml
+
+console: .venv/.complete ## print the live console's address, user, password, CA fingerprint and ssh tunnel
+	$(PLAY) playbooks/console.yml
 
 trace: .venv/.complete ## follow one image: ID=101-first-000000000007
 	$(PLAY) playbooks/trace.yml -e id=$(ID)

@@ -31,6 +31,7 @@ UNITS = {
         "quartet-spark-stream",
         "quartet-exporter",
         "prometheus-node-exporter",
+        "quartet-console",
     ],
     "vm3": ["kafka", "prometheus-node-exporter"],
     "vm4": ["quartet-inference", "prometheus-node-exporter"],

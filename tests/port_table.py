@@ -21,7 +21,11 @@ def documented() -> dict[tuple[str, str], dict[str, str]]:
 
 def reachable(source: str, to: str) -> set[int]:
     """Return the ports of VM `to` that the page opens to `source`, another VM's name, or `elsewhere` (the lab's host)."""
-    words = {"yes", "`quartet_ssh_clients`: any", "`quartet_kafka_clients`: nobody"} if source == "elsewhere" else {"yes"}
+    words = (
+        {"yes", "`quartet_ssh_clients`: any", "`quartet_kafka_clients`: nobody", "`quartet_console_clients`: nobody"}
+        if source == "elsewhere"
+        else {"yes"}
+    )
     ports: set[int] = set()
     for (name, port), row in documented().items():
         if name in (to, "every VM") and row[source] in words:

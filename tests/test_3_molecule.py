@@ -23,6 +23,7 @@ ORDER = [
     "db_consumer",
     "backup",
     "inference",
+    "console",
     "spark_jobs",
     "default",
 ]

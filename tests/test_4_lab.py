@@ -73,7 +73,7 @@ async def passes(address, port):
         pass
     return True
 async def scan(machines):
-    ports = [22, 80, 111, 443, 4040, 6066, 8080, 8081, 8888, *range(7070, 7105), *range(9090, 9096), 27016, 27017, 27018, 50000]
+    ports = [22, 80, 111, 443, 4040, 6066, 8080, 8081, 8443, 8888, *range(7070, 7105), *range(9090, 9096), 27016, 27017, 27018, 50000]
     ports += [9100, 9211, 9212, 9221, 9230, 9240, 9301, 9302]
     found = {}
     for machine, address in machines.items():

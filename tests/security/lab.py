@@ -21,12 +21,14 @@ KAFKA_USERS = {
     "db_consumer": ("vm2", "db_consumer", f"{_SECRETS}/db_consumer-kafka-password"),
     "inference": ("vm4", "inference", f"{_SECRETS}/inference-kafka-password"),
     "spark": ("vm2", "spark_jobs", f"{_SECRETS}/spark-kafka-password"),
+    "console": ("vm2", "console", f"{_SECRETS}/console-kafka-password"),
     "auditor": ("vm2", "spark_jobs", f"{_SECRETS}/auditor/kafka-password"),
     "exporter": ("vm2", "exporter", f"{_SECRETS}/exporter-kafka-password"),
 }
 DATABASE_USERS = {
     "db_consumer": f"{_SECRETS}/db_consumer-mongodb-password",
     "spark": f"{_SECRETS}/spark-mongodb-password",
+    "console": f"{_SECRETS}/console-mongodb-password",
     "auditor": f"{_SECRETS}/auditor/mongodb-password",
     "exporter": f"{_SECRETS}/exporter-mongodb-password",
 }

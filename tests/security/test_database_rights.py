@@ -25,6 +25,7 @@ RIGHTS = {
     ("spark", "team5_vm3_db.images"): {"find"},
     ("spark", "team5_vm3_db.incorrect_inference_results"): {"find", "insert", "update", "remove"},
     ("spark", "team5_vm3_db.incorrect_inference_stream_results"): {"find", "insert", "update", "remove"},
+    **{("console", collection): {"find"} for collection in COLLECTIONS},
     **{("auditor", collection): {"find"} for collection in COLLECTIONS},
     # of the images it sees the number alone
     ("exporter", "kafka_db.image"): set(),

@@ -23,6 +23,7 @@ TOPIC_RIGHTS = {
     ("inference", "images"): {"READ", "DESCRIBE"},
     ("inference", "inferences"): {"WRITE", "DESCRIBE"},
     ("spark", "inferences"): {"READ", "DESCRIBE"},
+    ("console", "inferences"): {"READ", "DESCRIBE"},
     ("auditor", "images"): {"READ", "DESCRIBE", "DESCRIBE_CONFIGS"},
     ("auditor", "inferences"): {"READ", "DESCRIBE", "DESCRIBE_CONFIGS"},
     ("auditor", "dead-letters"): {"READ", "DESCRIBE", "DESCRIBE_CONFIGS"},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from quartet.runtime.settings import DbConsumerSettings, InferenceSettings
+from quartet.runtime.settings import ConsoleSettings, DbConsumerSettings, InferenceSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,10 +17,11 @@ def variables(role: str) -> Any:
 
 
 DB_CONSUMER = {*variables("db_consumer")["_db_consumer_settings"], "stream", "group", "group_instance_id", "metrics_port"}
+CONSOLE = set(variables("console")["_console_instances"][0]["settings"])
 INFERENCE = set(variables("inference")["_inference_instances"][0]["settings"])
 
 
-@pytest.mark.parametrize(("kind", "given"), [(DbConsumerSettings, DB_CONSUMER), (InferenceSettings, INFERENCE)])
+@pytest.mark.parametrize(("kind", "given"), [(DbConsumerSettings, DB_CONSUMER), (ConsoleSettings, CONSOLE), (InferenceSettings, INFERENCE)])
 def test_the_role_gives_every_setting_and_the_app_has_no_default(kind: Any, given: set[str]) -> None:
     assert set(kind.model_fields) == given
     assert [name for name, field in kind.model_fields.items() if not field.is_required()] == []

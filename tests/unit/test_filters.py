@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from quartet.console.login import Password
 from role_modules import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,3 +136,10 @@ def test_the_first_voters_of_a_cluster() -> None:
     assert initial_controllers(nodes, "another", 9094) != text
     many = initial_controllers([{"id": number, "address": "a"} for number in range(300)], "c", 1)
     assert ":-" not in many
+
+
+def test_the_console_knows_the_password_by_the_hash_that_the_role_writes() -> None:
+    hashed = FILTERS["scrypt_hash"]("a password", "an inventory")
+    assert Password(hashed).fits("viewer", "a password")
+    assert not Password(hashed).fits("viewer", "another")
+    assert hashed == FILTERS["scrypt_hash"]("a password", "an inventory") != FILTERS["scrypt_hash"]("a password", "another inventory")

@@ -47,7 +47,7 @@ def test_the_page_has_the_derived_rules_of_the_lab() -> None:
     }
     allowed, outside = cells_of(rendered("lab"))
     assert allowed == told
-    assert outside == {("vm3", "9093", "10.77.0.1")}
+    assert outside == {("vm3", "9093", "10.77.0.1"), ("vm2", "8443", "10.77.0.1")}
 
 
 def test_the_page_has_a_row_for_every_open_port() -> None:
@@ -77,6 +77,7 @@ def test_one_vm_opens_ssh_alone_to_others() -> None:
     [
         ({"quartet_kafka_clients": ["198.51.100.0/24"]}, ("vm3", "9093", "198.51.100.0/24")),
         ({"quartet_mongodb_clients": ["198.51.100.7"]}, ("vm1", "27017", "198.51.100.7")),
+        ({"quartet_console_clients": ["198.51.100.7"], "quartet_console": True}, ("vm2", "8443", "198.51.100.7")),
         ({"quartet_open_ports": [{"what": "metrics", "ports": ["9100"], "from": ["198.51.100.7"]}]}, ("vm4", "9100", "198.51.100.7")),
     ],
 )
@@ -104,6 +105,11 @@ def test_a_monitor_of_its_own_reads_the_metrics_kafka_and_the_database(tmp_path:
     producers = {("vm3", "9301", "vm5"), ("vm3", "9400", "vm5")}
     servers = {("vm1", "27017", "vm5"), ("vm3", "9093", "vm5")}
     assert {cell for cell in allowed if cell[2] == "vm5"} == nodes | apps | producers | servers
+
+
+def test_without_the_console_nobody_reaches_its_port() -> None:
+    _, outside = cells_of(rendered("cloud", "-e", json.dumps({"quartet_console_clients": ["198.51.100.7"]})))
+    assert outside == set()
 
 
 def test_the_ssh_port_is_ansibles() -> None:

@@ -47,7 +47,7 @@ def test_a_group_belongs_to_a_part() -> None:
 def test_a_vm_has_the_parts_of_its_groups_in_the_order_of_the_table() -> None:
     assert roles("lab") == {
         "vm1": ["mongodb", "backup", "node_exporter"],
-        "vm2": ["java", "spark", "db_consumer", "spark_jobs", "exporter", "node_exporter", "prometheus"],
+        "vm2": ["java", "spark", "db_consumer", "spark_jobs", "exporter", "node_exporter", "prometheus", "console"],
         "vm3": ["java", "kafka", "producer", "node_exporter"],
         "vm4": ["torch", "inference", "node_exporter"],
     }
@@ -61,8 +61,16 @@ def test_without_monitoring_its_parts_are_nowhere() -> None:
 
 
 def test_a_vm_must_have_what_its_parts_need_together() -> None:
-    assert computed("lab", "base_minimum_memory_mb | int")["vm2"] == 400 + 300 + 300 + 1000 + 1200 + 150 + 50 + 300
+    assert computed("lab", "base_minimum_memory_mb | int")["vm2"] == 400 + 300 + 300 + 1000 + 1200 + 150 + 50 + 300 + 200
     assert computed("lab", "base_minimum_disk_mb | int")["vm4"] == 3000 + 9000 + 50
+
+
+def test_the_console_follows_the_monitoring_and_has_a_switch_of_its_own() -> None:
+    here = "quartet_parts_here | map(attribute='role')"
+    assert "console" not in roles("cloud")["vm2"]
+    assert "console" in computed("cloud", here, "-e", "quartet_monitoring=full")["vm2"]
+    assert "console" in computed("cloud", here, "-e", "quartet_console=true")["vm2"]
+    assert "console" not in computed("cloud", here, "-e", "quartet_monitoring=full", "-e", "quartet_console=false")["vm2"]
 
 
 def test_every_secret_that_a_part_is_given_is_drawn() -> None:

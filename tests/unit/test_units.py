@@ -161,3 +161,14 @@ def test_monitoring_is_confined_and_on_loopback_alone(tmp_path: Path, daemon: st
 def test_both_of_monitoring_have_less_than_300_mib() -> None:
     options = yaml.safe_load((ROOT / "roles/prometheus/defaults/main.yml").read_text())
     assert options["prometheus_memory_max_mb"] + options["prometheus_alertmanager_memory_max_mb"] < 300
+
+
+def test_the_console_is_confined(tmp_path: Path) -> None:
+    """It listens to browsers, so it may have less than the others."""
+    options = yaml.safe_load((ROOT / "roles/console/vars/main.yml").read_text())["_console_unit"] | {"memory_max": "256M"}
+    unit = tmp_path / "quartet-console.service"
+    unit.write_text(rendered(ROOT / "roles/app/templates/app.service.j2", app_name="console", app_user="quartet-console", app_unit=options))
+    judged = ["systemd-analyze", "security", "--offline=true", "--threshold=12", "--no-pager", str(unit)]
+    result = subprocess.run(judged, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr
+    assert "LoadCredential=console.pem:/etc/quartet/pki/" in unit.read_text()

@@ -18,7 +18,7 @@ LAYERS = (
     ("counting", "datasets"),
     ("kafka", "mongodb"),
     ("worker",),
-    ("producer", "db_consumer", "inference", "audit", "backup", "exporter"),
+    ("producer", "db_consumer", "inference", "audit", "backup", "exporter", "console"),
     ("cli",),
 )
 LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages}

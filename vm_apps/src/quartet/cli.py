@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "inference": ("quartet.inference.app", "classify images"),
     "exporter": ("quartet.exporter.app", "serve metrics of Kafka and the database"),
     "ledger": ("quartet.producer.ledger_export", "print what a producer sent"),
+    "console": ("quartet.console.app", "serve the live console"),
     "dead-letters": ("quartet.audit.dead_letters", "list refused records, or send them again"),
     "model": ("quartet.inference.model_check", "check a model file"),
     "train": ("quartet.inference.train", "train a model"),

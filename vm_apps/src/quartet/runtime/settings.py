@@ -180,6 +180,21 @@ class ExporterSettings(_Strict):
     metrics_tls: MetricsTls | None
 
 
+class ConsoleSettings(_Strict):
+    """Settings of the live console. `address`, `port`: where it listens; `monitoring`: what there is to ask besides Kafka and the database."""
+
+    kafka: Kafka
+    mongodb: MongoDB
+    topics: Topics
+    collections: Collections
+    groups: Groups
+    model: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+    address: str
+    port: Port
+    monitoring: Literal["none", "exporters", "full"]
+    prometheus_url: str
+
+
 class Privilege(_Strict):
     """Actions that a role allows on a collection, where an empty `collection` means all of the database; or on the server (`cluster`)."""
 
@@ -247,7 +262,7 @@ def load(kind: type[SettingsT], file: str | os.PathLike[str]) -> SettingsT:
         raise QuartetError(ExitCode.CONFIGURATION, f"{file}: {wrong}") from None
 
 
-def password(name: Literal["kafka-password", "mongodb-password"], directory: str | None = None) -> str:
+def password(name: Literal["kafka-password", "mongodb-password", "viewer-password-hash"], directory: str | None = None) -> str:
     """Return a password from the credentials directory (default: the one that systemd created for the unit).
 
     Raises:

@@ -1,0 +1,1 @@
+"""The live console: one web page that shows the pipeline at work. It changes nothing."""
