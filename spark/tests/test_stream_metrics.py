@@ -34,6 +34,11 @@ def test_the_progress_of_a_batch() -> None:
     assert value("quartet_stream_offsets_behind") == 35
 
 
+def test_a_source_that_is_not_kafka_is_not_behind() -> None:
+    stream_metrics.observe(json.dumps(PROGRESS | {"sources": [{"endOffset": 11, "latestOffset": 12}]}))
+    assert value("quartet_stream_offsets_behind") == 0
+
+
 @pytest.mark.parametrize("rate", [None, "NaN"])
 def test_a_batch_without_a_rate(rate: str | None) -> None:
     stream_metrics.observe(json.dumps(PROGRESS | {"inputRowsPerSecond": rate, "sources": [], "stateOperators": []}))

@@ -63,6 +63,8 @@ def _number(value: float | str | None) -> float:
 def _behind(source: Mapping[str, Any]) -> int:
     """Return by how many records a source's end is behind the end of its topics; both are {topic: {partition: offset}}."""
     latest, end = (source.get(name) or {} for name in ("latestOffset", "endOffset"))
+    if not isinstance(latest, dict) or not isinstance(end, dict):
+        return 0  # a source that is not Kafka
     return sum(
         max(0, int(offset) - int(end.get(topic, {}).get(partition, 0)))
         for topic, partitions in latest.items()
