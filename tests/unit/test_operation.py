@@ -67,7 +67,7 @@ def test_a_second_operation_is_refused_and_the_first_named(playbooks: list[Playb
     status, said = second.run("begin", "restore")
     assert status == 1
     assert "backup is at work on this inventory since" in said
-    assert first.run("end", "3 documents") == (0, "")
+    assert first.run("end", "3 documents") == (0, "backup")
     assert [(r["verb"], r["result"], r["summary"]) for r in first.records()] == [("backup", "done", "3 documents")]
     second.begin("restore")
 

@@ -109,7 +109,7 @@ def test_the_stream_is_not_restarted_where_only_the_operator_helps() -> None:
 
 def test_no_unit_is_forgotten() -> None:
     assert {path.name for path in TEMPLATES} == NAMES.keys()
-    assert len(NAMES["app.service.j2"]) == 4
+    assert len(NAMES["app.service.j2"]) == 5
 
 
 def test_every_server_and_app_waits_for_the_firewall() -> None:

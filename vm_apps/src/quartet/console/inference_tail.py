@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Final
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 from quartet.contracts.causes import ContractError
 from quartet.contracts.inference import Inference, decode_inference
@@ -57,8 +59,10 @@ class InferenceTail:
     def close(self) -> None:
         """Close the connection."""
         if self._consumer is not None:
-            self._consumer.close(autocommit=False, timeout_ms=1_000)
-            self._consumer = None
+            consumer, self._consumer = self._consumer, None
+            # what it was closed for is told already
+            with suppress(KafkaError, OSError):
+                consumer.close(autocommit=False, timeout_ms=1_000)
 
     def _connect(self) -> KafkaConsumer:
         self._consumer = consumer = KafkaConsumer(
