@@ -62,12 +62,7 @@ def test_images_are_served_as_png(host, session):
 
 
 def test_the_vm_has_no_password(host, password):
-    assert (
-        host.run(
-            f"grep --recursive --fixed-strings --quiet {password} /etc/quartet /opt/quartet/console /etc/systemd"
-        ).rc
-        == 1
-    )
+    assert host.run(f"grep --recursive --fixed-strings --quiet {password} /etc/quartet /opt/quartet/console /etc/systemd").rc == 1
     stored = host.file("/etc/quartet/secrets/console-viewer-password-hash")
     assert stored.content_string.startswith("scrypt$16384$")
     assert (stored.user, stored.mode) == ("root", 0o600)
