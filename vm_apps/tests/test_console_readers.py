@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from quartet.kafka.client import client_options, connect_admin
 from quartet.mongodb import client as mongodb_client
 from quartet.runtime.errors import QuartetError, Unavailable
 from quartet.runtime.settings import Kafka, MongoDB
-from real_servers import PASSWORD, Broker, broker, database, mongod_program
+from real_servers import PASSWORD, Broker, broker, database, free_port, mongod_program
 from running_console import COLLECTIONS
 from simulated_pipeline import MODEL, SimulatedPipeline, gradient
 from tls_server import Authority
@@ -73,6 +74,18 @@ def test_the_tail_begins_at_the_last_records_and_follows(server: Broker) -> None
     producer.close()
     # it left nothing behind: no group, no commit
     assert connect_admin(server.settings, PASSWORD).list_groups() == []
+
+
+def test_a_broker_that_is_away_costs_no_thread_for_each_try(authority: Authority) -> None:
+    away = Kafka(bootstrap_servers=[f"127.0.0.1:{free_port()}"], user="console", ca_file=str(authority.file))
+    tail = InferenceTail(away, PASSWORD, "inferences")
+    threads = []
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            tail.read(0.1)
+        threads.append(threading.active_count())
+    assert threads[0] == threads[1]
+    tail.close()
 
 
 def test_it_may_read_one_topic_and_nothing_else(server: Broker) -> None:

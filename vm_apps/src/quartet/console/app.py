@@ -35,9 +35,9 @@ log = logging.getLogger(__name__)
 _TILES_SECONDS: Final = 2.0
 _WATCH_SECONDS: Final = 0.25
 #: A browser closes at once; a client that does not read would hold the process for so long
-_GRACE_SECONDS: Final = 3
-#: A reader that did not finish a turn for so long hangs: the longest call ends after 10 s
-_HANGS_SECONDS: Final = 45.0
+_GRACE_SECONDS: Final = 2
+#: A reader that did not finish a turn for so long hangs, and the process is started again. Until then its tiles are grey and the others live.
+_HANGS_SECONDS: Final = 300.0
 _MOST_CONNECTIONS: Final = 256
 
 
