@@ -30,6 +30,7 @@ from kafka.admin import MemberToRemove
 from quartet.backup import restore
 from quartet.backup.manifest import Manifest, damaged_files, read_manifest
 from quartet.kafka import client as kafka_client
+from quartet.kafka import internals
 from quartet.runtime.errors import ExitCode
 from real_servers import PASSWORD, database
 
@@ -190,8 +191,11 @@ def test_groups_with_members_are_named_and_left_alone(
 ) -> None:
     monkeypatch.setattr(restore, "_EMPTY_SECONDS", 2.0)
     options = kafka_client.client_options(installation.broker.settings, PASSWORD)
-    member = KafkaConsumer("images", **options, group_id="db-consumer-images", group_instance_id="a-member", enable_auto_commit=False)
+    member = KafkaConsumer(**options, group_id="db-consumer-images", group_instance_id="a-member", enable_auto_commit=False)
     try:
+        member.subscribe(["images"])
+        # as GroupConsumer does: a member that joins before it knows the partitions may wait for ever
+        internals.partitions_of_topic(member, "images", 10)
         while not member.assignment():
             member.poll(200)
         assert installation.run("restore", "offsets", *lent(installation)) == ExitCode.UNAVAILABLE
