@@ -78,7 +78,8 @@ class Visit:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.asked.add(re.sub(r"^(\w+://[^/]*)?.*", r"\1", request.url)))
         self.page.goto(f"{url}/login")
-        self.page.keyboard.type(PASSWORD)
+        # not by bare keys: the browser sets the focus after the page is loaded, and keys from before it are lost
+        self.page.locator("input[type=password]").fill(PASSWORD)
         self.page.keyboard.press("Enter")
         self.page.locator(PICTURES).nth(23).wait_for()
 
