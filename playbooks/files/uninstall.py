@@ -134,7 +134,7 @@ def uninstall(found: Found, *, purge: bool) -> None:
         run("apt-get", "--quiet=2", "--assume-yes", "purge", *found.packages)
         print(f"removed the packages {', '.join(found.packages)}")
     if any(path.startswith(CERTIFICATES) for path in found.installed):
-        run("update-ca-certificates")
+        run("update-ca-certificates", "--fresh")
     remove("/opt/quartet")
     if purge:
         remove(str(STATE))

@@ -15,13 +15,12 @@ DATA = ("/var/lib/mongodb", "/var/lib/kafka", "/var/lib/quartet-producer", "/var
 #: What stays after a purge, with its reason
 STAYS = (
     "file /usr/share/man/man1",  # for the package of Java, as in an image with manual pages
-    "package kcat",
 )
 
 
 @pytest.fixture(scope="module")
 def uninstalled(host):
-    host.run("DEBIAN_FRONTEND=noninteractive apt-get purge --yes --quiet=2 --autoremove kcat")  # the test of kcat installed it
+    host.run("DEBIAN_FRONTEND=noninteractive apt-get purge --yes --quiet=2 --autoremove curl kcat")  # other tests installed them
     status, output = play("playbooks/uninstall.yml", seconds=600)
     assert status == 0, output[-3000:]
     return output
