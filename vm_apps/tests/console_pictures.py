@@ -1,4 +1,4 @@
-"""Makes the pictures of the console in docs/images: the real page over TLS, fed by a simulated load of real CIFAR-10 images.
+"""Makes the pictures of docs/images that are of a simulated load: the real page over TLS, fed with real CIFAR-10 images.
 
     PYTHONPATH=vm_apps/src:vm_apps/tests python vm_apps/tests/console_pictures.py FOLDER_OF_CIFAR10 docs/images
 
@@ -21,8 +21,6 @@ from simulated_pipeline import SimulatedPipeline
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 #: name, width, height, scale, colour scheme, whole page
 SHOTS = (
-    ("console", 1600, 1000, 1, "light", True),
-    ("console-dark", 1920, 1080, 1, "dark", False),
     ("console-phone", 360, 800, 2, "light", False),
     ("console-4k", 3840, 2160, 1, "dark", False),
 )
