@@ -173,7 +173,7 @@ def test_the_firewall_opens_what_the_page_says_and_nothing_else(lab: str, ssh: S
 
 def test_only_the_documented_ports_answer_from_outside(lab: str, ssh: Ssh) -> None:
     metrics = {"vm1": {9100}, "vm2": {9100, 9211, 9212, 9230, 9240}, "vm3": {9100, 9301, 9302}, "vm4": {9100, 9221}}
-    servers = {"vm1": {22, 27017}, "vm2": {22, *range(7077, 7100)}, "vm3": {22, 9092, 9093, 9094}, "vm4": {22}}
+    servers = {"vm1": {22, 27017}, "vm2": {22, 8443, *range(7077, 7100)}, "vm3": {22, 9092, 9093, 9094}, "vm4": {22}}
     allowed = {machine: ports | metrics[machine] for machine, ports in servers.items()}
     for machine, ports in allowed.items():
         sockets = [line.split()[3] for line in ssh(machine, "ss -Hltn").splitlines()]
