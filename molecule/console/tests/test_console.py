@@ -16,6 +16,11 @@ URL = "https://10.77.0.117:8443"
 CURL = "curl --silent --show-error --max-time 20 --cacert /etc/quartet/pki/ca.crt"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def curl(host):
+    host.check_output("command -v curl > /dev/null || apt-get install --yes --no-install-recommends curl")
+
+
 @pytest.fixture(scope="module")
 def password() -> str:
     return str(yaml.safe_load(SECRETS.read_text())["secrets_values"]["console_viewer_password"])
