@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import sys
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import check_output
@@ -17,6 +21,7 @@ from port_table import reachable
 
 Ssh = Callable[..., str]
 PLAY = ("ansible-playbook", "-i", "inventory/lab")
+CONSOLE = f"https://{MACHINES['vm2']}:8443"
 
 # Reads the database as the auditor, past the product's own commands.
 SUMMARY = """
@@ -179,6 +184,20 @@ def test_only_the_documented_ports_answer_from_outside(lab: str, ssh: Ssh) -> No
         sockets = [line.split()[3] for line in ssh(machine, "ss -Hltn").splitlines()]
         outside = {int(name.rsplit(":", 1)[1]) for name in sockets if not name.startswith(("127.", "[::1]", "[::ffff:127."))}
         assert outside <= ports, (machine, outside)
+
+
+def test_the_console_asks_for_a_login(lab: str) -> None:
+    """From this host, which the lab lets in: nothing without a login, and with it an image that the database holds."""
+    secrets = yaml.safe_load((ROOT / "inventory/lab/secrets/secrets.yml").read_text())["secrets_values"]
+    trust = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(ROOT / "inventory/lab/secrets/ca.crt")))
+    browser = urllib.request.build_opener(trust, urllib.request.HTTPCookieProcessor())
+    image = f"{CONSOLE}/image/101-first-000000000007.png"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        browser.open(image, timeout=20)
+    browser.open(
+        f"{CONSOLE}/login", urllib.parse.urlencode({"user": "viewer", "password": secrets["console_viewer_password"]}).encode(), timeout=20
+    )
+    assert browser.open(image, timeout=20).read().startswith(b"\x89PNG")
 
 
 def test_no_secret_shows(lab: str, ssh: Ssh) -> None:
