@@ -52,7 +52,7 @@ def test_a_drill_passes_and_touches_nothing_live(host, backup):
     before = host.check_output(shown)
     rc, said = start(host, "quartet-restore-drill.service")
     assert rc == 0, said
-    assert "logged in: db_consumer, spark, auditor, backup, restore" in said
+    assert "logged in: db_consumer, spark, auditor, console, backup, restore, exporter" in said
     assert host.check_output(shown) == before
     assert not host.file("/var/lib/quartet-backup/scratch").exists
     assert host.file(f"{BACKUPS}/{backup}/drill.json").exists
