@@ -38,6 +38,7 @@ order = json.load(sys.stdin)
 producer = KafkaProducer(
     bootstrap_servers="10.77.0.111:9093", security_protocol="SASL_SSL", ssl_cafile="/etc/quartet/pki/ca.crt",
     sasl_mechanism="SCRAM-SHA-512", sasl_plain_username="producer", sasl_plain_password=order["password"],
+    bootstrap_timeout_ms=120_000,  # the broker has just been started
 )
 for _ in range(3):
     print(producer.send("images", value=b"too short", partition=order["partition"]).get(30).offset)
