@@ -25,8 +25,9 @@ ORDER = [
     "spark_jobs",
     "default",
 ]
-# Three VMs and a dozen restarts: by hand, after a change to the role kafka. The tests of spark run in spark_jobs.
-BY_HAND = ["kafka_cluster", "spark"]
+# Three VMs and a dozen restarts: by hand, after a change to the role kafka. An emulated machine: make test-kernel.
+# The tests of spark run in spark_jobs.
+BY_HAND = ["kafka_cluster", "kernel", "spark"]
 
 
 def test_no_scenario_is_forgotten() -> None:
