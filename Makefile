@@ -118,6 +118,6 @@ test: .venv/.complete ## everything: lint, unit, molecule of every role, the lab
 test-faults: .venv/.complete ## break the running lab on purpose, row by row (docs/faults.md): FAULT=F6 picks one
 	KEEP_FAULTS=1 .venv/bin/pytest -s tests/faults $(if $(FAULT),-k $(FAULT)_)
 
-test-kernel: .venv/.complete ## boot one emulated machine, cut its power under load (docs/faults.md, F15): 20 minutes, as root
+test-kernel: .venv/.complete ## boot one emulated machine, cut its power under load (docs/faults.md, F15); up to 40 minutes, as root
 	lab/setup-host kernel
 	KEEP_FAULTS=1 .venv/bin/molecule test -s kernel
