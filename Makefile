@@ -21,7 +21,7 @@ LOG = reports/$(INVENTORY)/site.log
 SITE = @mkdir -p $(dir $(LOG)) && : > $(LOG) && export ANSIBLE_LOG_PATH=$(LOG) ANSIBLE_STDOUT_CALLBACK=parts && set -x && $(PLAY) site.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup doctor preflight deploy health run status watch verify report console trace model-check wait rolling-restart support-bundle backup restore-drill restore restore-finish backup-secrets uninstall lab lab-down drill lint test test-fast test-security test-faults bench
+.PHONY: help setup doctor preflight deploy health run status watch verify report console trace model-check wait rolling-restart support-bundle backup restore-drill restore restore-finish backup-secrets uninstall lab lab-down drill lint test test-fast test-security test-faults test-kernel bench
 
 help: ## show this
 	@echo "make VERB [INVENTORY=lab|cloud|single]"; echo
@@ -137,3 +137,7 @@ test: .venv/.complete ## everything: lint, unit, molecule of every role, the lab
 
 test-faults: .venv/.complete ## break the running lab on purpose, row by row (docs/faults.md): FAULT=F6 picks one
 	KEEP_FAULTS=1 .venv/bin/pytest -s tests/faults $(if $(FAULT),-k $(FAULT)_)
+
+test-kernel: .venv/.complete ## boot one emulated machine, cut its power under load (docs/faults.md, F15); up to 40 minutes, as root
+	lab/setup-host kernel
+	KEEP_FAULTS=1 .venv/bin/molecule test -s kernel

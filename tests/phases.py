@@ -64,8 +64,8 @@ def run(*command: str, seconds: int = 600, **environment: str) -> subprocess.Com
     return result
 
 
-def on_machine(machine: str, script: str, *, check: bool = True, seconds: int = 300) -> str:
-    """Run a shell script as root on a machine of the lab and return its standard output.
+def on_machine(machine: str, script: str, *, check: bool = True, seconds: int = 300, connect_seconds: int = 10) -> str:
+    """Run a shell script as root on a machine, by its name in the lab or its address, and return its standard output.
 
     The script is passed by standard input, so that secrets in it do not appear in the process list.
 
@@ -86,8 +86,8 @@ def on_machine(machine: str, script: str, *, check: bool = True, seconds: int = 
             "-o",
             "IdentityAgent=none",
             "-o",
-            "ConnectTimeout=10",
-            f"vagrant@{MACHINES[machine]}",
+            f"ConnectTimeout={connect_seconds}",
+            f"vagrant@{MACHINES.get(machine, machine)}",
             "sudo",
             "sh",
             "-s",

@@ -21,13 +21,15 @@ HEAD = ("row", "messages", "images/s", "lost", "stored twice", "sent again", "se
 WIDTH = 120
 
 
-def server() -> str:
-    """Return the versions of the lab on which the rows were tested."""
+def server(database_on: str = "vm1", consumer_on: str = "vm2", broker_on: str = "vm3") -> str:
+    """Return the versions of the lab, or of other machines, on which the rows were tested."""
     program = "$(systemctl show -P ExecStart mongod | sed -n 's/.*path=\\([^ ]*\\) .*/\\1/p')"
-    database = on("vm1", f"{program} --version").splitlines()[0].replace("db version v", "MongoDB ")
-    kafka = on("vm3", "ls -d /opt/quartet/kafka*/libs/kafka_2.13-*.jar | head -1").strip().rpartition("kafka_2.13-")[2].removesuffix(".jar")
+    database = on(database_on, f"{program} --version").splitlines()[0].replace("db version v", "MongoDB ")
+    kafka = (
+        on(broker_on, "ls -d /opt/quartet/kafka*/libs/kafka_2.13-*.jar | head -1").strip().rpartition("kafka_2.13-")[2].removesuffix(".jar")
+    )
     asked = "/opt/quartet/db_consumer/current/bin/python -c 'import importlib.metadata as m; print(m.version(\"quartet\"))'"
-    quartet = on("vm2", asked).strip()
+    quartet = on(consumer_on, asked).strip()
     return f"{database}, Kafka {kafka}, one broker, one database member; Quartet {quartet}"
 
 
@@ -83,9 +85,9 @@ def write_page(rows: list[dict[str, Any]]) -> None:
     PAGE.write_text(f"{before}{BEGIN}\n{rendered(rows)}\n{END}{after}")
 
 
-def add(row: dict[str, Any]) -> None:
-    """Print a row, and keep it if that was asked for."""
-    row = {**row, "date": time.strftime("%Y-%m-%d", time.gmtime()), "server": server()}
+def add(row: dict[str, Any], seen_on: str | None = None) -> None:
+    """Print a row, and keep it if that was asked for; `seen_on` says on what it was tested, where that is not the lab."""
+    row = {**row, "date": time.strftime("%Y-%m-%d", time.gmtime()), "server": seen_on or server()}
     numbers = ", ".join(f"{value} {name}" for name, value in zip(HEAD[1:], cells(row)[1:], strict=True))
     print(
         "\n".join([f"{row['name']} {row['what']}: {numbers}", *(f"  {text}" for text in seen(row)), f"  {row['server']}"]),

@@ -12,6 +12,15 @@ from computed import computed
 ROLE = Path(__file__).resolve().parents[2] / "roles/mongodb"
 
 
+def content() -> str:
+    """Return the expression for the content of the file that is applied at every boot, as the task has it."""
+    (task,) = [task for task in yaml.safe_load((ROLE / "tasks/kernel.yml").read_text()) if "files" in task]
+    (row,) = task["files"]["rows"]
+    template = "'kernel.conf.j2'"
+    assert template in row["content"]
+    return str(row["content"].removeprefix("{{ ").removesuffix(" }}").replace(template, f"'{ROLE}/templates/kernel.conf.j2'"))
+
+
 def rows(distribution: str, *now: str) -> dict[str, Any]:
     """Return file and value of each row to write, and of those that differ now."""
     given = {
@@ -19,9 +28,11 @@ def rows(distribution: str, *now: str) -> dict[str, Any]:
         "mongodb_version": yaml.safe_load((ROLE / "defaults/main.yml").read_text())["mongodb_version"],
         "_mongodb_kernel_now": {"stdout_lines": [*now, "none"]},
     }
-    expression = "[_mongodb_kernel_rows, _mongodb_kernel_wrong, _mongodb_in_container]"
+    expression = f"[_mongodb_kernel_rows, _mongodb_kernel_wrong, _mongodb_in_container, {content()}]"
     found = computed("lab", expression, "--limit=vm1", "-e", f"@{ROLE}/vars/main.yml", "-e", json.dumps(given))["vm1"]
     assert found[2] is False
+    assert found[3].startswith("# Ansible managed\n")
+    assert found[3].splitlines()[1:] == [f"w {row['file']} - - - - {row['value']}" for row in found[0]]
     written, wrong = ({row["file"].rsplit("/", 1)[-1]: row["value"] for row in part} for part in found[:2])
     return {"written": written, "wrong": wrong}
 

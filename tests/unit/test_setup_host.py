@@ -74,6 +74,19 @@ def test_the_tests_get_more_than_the_lab(host: Path) -> None:
     assert {"kcat", "procps"} <= everything
 
 
+def test_the_emulator_is_installed_for_its_own_tests_alone(host: Path) -> None:
+    (host / "calls.lists").touch()
+    found = {}
+    for word in ("tests", "kernel"):
+        found[word] = packages(next(line for line in set_up(host, word) if line.startswith("install")))
+        (host / "calls").unlink()
+    assert {"qemu-system-x86", "e2fsprogs"} <= found["kernel"]
+    assert not {"qemu-system-x86"} & found["tests"]
+    assert not {"kcat"} & found["kernel"]
+    planned = subprocess.check_output(["make", "--no-print-directory", "--dry-run", "test-kernel"], cwd=ROOT, text=True)
+    assert "lab/setup-host kernel\n" in planned
+
+
 def test_the_hosted_run_is_the_readmes_command() -> None:
     script = (ROOT / ".ci/run").read_text()
     readme = (ROOT / "README.md").read_text()
