@@ -73,6 +73,7 @@ def test_the_configuration_has_no_hole(host):
     assert config["security"]["javascriptEnabled"] is False
     assert config["replication"]["replSetName"] == "quartet"
     assert config["setParameter"] == {
+        "maxIndexBuildMemoryUsageMegabytes": 64,
         "authenticationMechanisms": "SCRAM-SHA-256",
         "enableLocalhostAuthBypass": False,
         "suppressNoTLSPeerCertificateWarning": True,
