@@ -32,6 +32,8 @@ UNITS = {
         "quartet-exporter",
         "prometheus-node-exporter",
         "quartet-console",
+        "prometheus",
+        "prometheus-alertmanager",
     ],
     "vm3": ["kafka", "prometheus-node-exporter"],
     "vm4": ["quartet-inference", "prometheus-node-exporter"],

@@ -19,6 +19,8 @@ from security.evidence import refused
 # Where a scan begins: the VMs, and the host, which is in the last column of the page
 SOURCES = [*MACHINES, "elsewhere"]
 _SCAN = (Path(__file__).parent / "scan.py").read_text()
+# Metrics of producers: one that has sent everything ends, and its port is closed
+ENDED = {9301, 9302}
 # A dropped packet leaves its connection in the kernel's conntrack table for two minutes, which would overflow during the scan
 _SYN_TIMEOUT = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_syn_sent")
 
@@ -80,7 +82,7 @@ def test_exactly_the_documented_ports_answer(short_syn_timeout: None) -> None:
             may = reachable(source, target)
             for address in own:
                 answered = set(found[address]["open"])
-                if answered != may:
+                if not may - ENDED <= answered <= may:
                     wrong.append(f"{source} to {target} ({address}): {sorted(answered)} answer, docs/security.md says {sorted(may)}")
                 if closed := set(found[address]["refused"]) - may:
                     wrong.append(f"{source} to {target} ({address}): {len(closed)} ports are closed, but not dropped")

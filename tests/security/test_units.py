@@ -13,7 +13,7 @@ from security.lab import secrets_folder
 THRESHOLD = 1.5  # docs/refusals.md
 # Where secrets may lie; mongod's folder in /run holds its keyFile as it wants it, and only mongod enters it.
 HOLDING = ("/etc/quartet/secrets/", "/etc/quartet/pki/", "/run/mongod/keyfile")
-# What a unit runs as; no two apps share a user, except Spark and its jobs.
+# What a unit runs as; no two apps share a user, except Spark and its jobs. The three of Prometheus have that of Debian's packages.
 USERS = {
     "mongod": "mongodb",
     "quartet-db-consumer@images": "quartet-db-consumer",
@@ -23,6 +23,11 @@ USERS = {
     "quartet-spark-stream": "quartet-spark",
     "kafka": "kafka",
     "quartet-inference": "quartet-inference",
+    "quartet-exporter": "quartet-exporter",
+    "quartet-console": "quartet-console",
+    "prometheus": "prometheus",
+    "prometheus-alertmanager": "prometheus",
+    "prometheus-node-exporter": "prometheus",
 }
 _PROCESSES = """
 import json, pathlib, pwd
@@ -51,7 +56,7 @@ def on_python(machine: str, code: str) -> object:
 def test_each_running_unit_is_confined(machine: str) -> None:
     names = on_machine(
         machine,
-        "systemctl list-units --all --plain --no-legend --type=service 'quartet-*' kafka.service 'spark-*' mongod.service"
+        "systemctl list-units --all --plain --no-legend --type=service 'quartet-*' kafka.service 'spark-*' mongod.service 'prometheus*'"
         " | awk '{print $1}'",
     ).split()
     assert {f"{unit}.service" for unit in UNITS[machine]} <= set(names)
