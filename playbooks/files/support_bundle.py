@@ -1,7 +1,7 @@
 """Puts the VMs' archives, the records of operations and the log of site.yml into one bundle, unless a secret is in it.
 
 support_bundle.py FOLDER BUNDLE [FILE...]   FOLDER: the VMs' archives, removed at the end. FILE: more files of the controller
-Standard input: the secrets, as {"name": "value"}.
+Standard input: {"secrets": {"name": "value"}, "folder": "the folder of the secrets, for its private keys"}.
 
 A secret is looked for as it is, in base64 at each of the three alignments, URL-encoded, in hexadecimal and as JSON writes it. Where one is found,
 nothing is written: the file that has it and the secret's name are said, and the exit status is 1.

@@ -146,12 +146,8 @@ class Groups(_Strict):
     inference: str
 
 
-class AuditorSettings(_Strict):
-    """Settings of the auditing commands (quartet.audit).
-
-    `model`: the first 12 hex digits of quartet_model_sha256; `metrics_tls`: how the apps of this VM serve their metrics;
-    `metrics_directory`: when verify last succeeded, for node exporter's textfile collector; None: it is not written.
-    """
+class _Observer(_Strict):
+    """What the readers of the whole pipeline have in common. `model`: the first 12 hex digits of quartet_model_sha256."""
 
     kafka: Kafka
     mongodb: MongoDB
@@ -159,6 +155,15 @@ class AuditorSettings(_Strict):
     collections: Collections
     groups: Groups
     model: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
+
+
+class AuditorSettings(_Observer):
+    """Settings of the auditing commands (quartet.audit).
+
+    `metrics_tls`: how the apps of this VM serve their metrics;
+    `metrics_directory`: when verify last succeeded, for node exporter's textfile collector; None: it is not written.
+    """
+
     batch_csv: str
     batch_chart: str
     credentials_directory: str | None = None
@@ -166,29 +171,17 @@ class AuditorSettings(_Strict):
     metrics_directory: str | None = None
 
 
-class ExporterSettings(_Strict):
-    """Settings of the exporter. `model`: the first 12 hex digits of quartet_model_sha256; it asks every `poll_seconds`."""
+class ExporterSettings(_Observer):
+    """Settings of the exporter, which asks every `poll_seconds`."""
 
-    kafka: Kafka
-    mongodb: MongoDB
-    topics: Topics
-    collections: Collections
-    groups: Groups
-    model: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
     poll_seconds: Annotated[float, Field(ge=1, le=60, strict=False)]
     metrics_port: Port
     metrics_tls: MetricsTls | None
 
 
-class ConsoleSettings(_Strict):
+class ConsoleSettings(_Observer):
     """Settings of the live console. `address`, `port`: where it listens; `monitoring`: what there is to ask besides Kafka and the database."""
 
-    kafka: Kafka
-    mongodb: MongoDB
-    topics: Topics
-    collections: Collections
-    groups: Groups
-    model: Annotated[str, Field(pattern="^[0-9a-f]{12}$")]
     address: str
     port: Port
     monitoring: Literal["none", "exporters", "full"]
