@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,20 @@ def test_health_names_what_is_not_scraped_and_not_evaluated() -> None:
         "the rules of running.yml are not loaded",
         "C cannot be evaluated: many-to-many",
     ]
+
+
+@pytest.mark.parametrize(
+    "asker",
+    [
+        "roles/prometheus/vars/main.yml",
+        "roles/prometheus/library/prometheus_health.py",
+        "roles/console/defaults/main.yml",
+        "playbooks/status.yml",
+        "vm_apps/src/quartet/audit/monitoring.py",
+    ],
+)
+def test_all_ask_where_prometheus_listens(asker: str) -> None:
+    unit = (ROOT / "roles/prometheus/templates/prometheus.service.j2").read_text()
+    (address,) = re.findall(r"/usr/bin/prometheus --.*--web.listen-address=(\S+)", unit)
+    (alertmanager,) = set(re.findall(r"/usr/bin/prometheus-alertmanager --.*--web.listen-address=(\S+)", unit))
+    assert set(re.findall(r"127\.0\.0\.1:\d+", (ROOT / asker).read_text())) - {alertmanager} == {address}
