@@ -14,24 +14,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from default_names import COLLECTIONS, GROUPS, MODEL, TOPICS
 from quartet.console.app import listening, serve
 from quartet.console.board import Board
 from quartet.console.web import Web
 from quartet.runtime.errors import ExitCode
-from quartet.runtime.settings import Collections, ConsoleSettings, Groups, Kafka, MongoDB, Topics
-from simulated_pipeline import GROUPS, MODEL
+from quartet.runtime.settings import ConsoleSettings, Kafka, MongoDB
 from tls_server import Authority
 
 PASSWORD = "a password of a test"
-COLLECTIONS = Collections(
-    image_database="kafka_db",
-    image_collection="image",
-    results_database="team5_vm3_db",
-    inference_collection="images",
-    batch_collection="incorrect_inference_results",
-    stream_collection="incorrect_inference_stream_results",
-)
-TOPICS = Topics(images="images", inferences="inferences", dead_letters="dead-letters")
 
 
 def hashed(password: str = PASSWORD) -> str:
@@ -47,7 +38,7 @@ def console_settings(**changes: Any) -> ConsoleSettings:
             "mongodb": MongoDB(hosts=["10.77.0.11:27017"], user="console", ca_file="/etc/quartet/pki/ca.crt"),
             "topics": TOPICS,
             "collections": COLLECTIONS,
-            "groups": Groups(**GROUPS),
+            "groups": GROUPS,
             "model": MODEL,
             "address": "127.0.0.1",
             "port": 8443,

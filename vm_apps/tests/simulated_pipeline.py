@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from default_names import GROUPS, MODEL
 from quartet.console.prometheus_api import Sample, Series
 from quartet.contracts.ids import image_id
 from quartet.contracts.inference import Inference
 from quartet.contracts.labels import LABELS
 from quartet.runtime.errors import Unavailable
 
-MODEL = "63d52f7df596"
-GROUPS = {"images": "db-consumer-images", "inferences": "db-consumer-inferences", "inference": f"inference-{MODEL}"}
 WRONG = {101: 0.06, 102: 0.4}
 #: What a camera sends: (producer, sequence) -> 3,072 bytes and the label
 Picture = Callable[[int, int], tuple[bytes, str]]
@@ -156,7 +155,7 @@ class SimulatedPipeline:
         waver = self._rate * (1 + 0.02 * math.sin(time.time()))
         single = {"sent": waver, "appended": waver * 1.003, "inferred": waver * 0.998, "stored": waver * 1.001, "counted": waver * 0.991}
         single |= {"brokers": 1, "under_replicated": 0}
-        lags = {GROUPS["images"]: (0.02, 3), GROUPS["inferences"]: (0.04, 4), GROUPS["inference"]: (0.05, 6), "spark-stream": (2.4, 96)}
+        lags = {GROUPS.images: (0.02, 3), GROUPS.inferences: (0.04, 4), GROUPS.inference: (0.05, 6), "spark-stream": (2.4, 96)}
         found = [Sample({"question": name}, value) for name, value in single.items()]
         for group, (seconds, records) in lags.items():
             found.append(Sample({"question": "behind", "consumergroup": group}, seconds))
@@ -182,9 +181,9 @@ class SimulatedPipeline:
         lines |= {"p50": (0.031, 0.05, 0), "p99": (0.052, 0.12, 1)}
         found = [Series({"question": name}, wave(*shape)) for name, shape in lines.items()]
         lags = {
-            GROUPS["inference"]: (0.05, 0.3, 0),
-            GROUPS["images"]: (0.03, 0.3, 1),
-            GROUPS["inferences"]: (0.05, 0.3, 2),
+            GROUPS.inference: (0.05, 0.3, 0),
+            GROUPS.images: (0.03, 0.3, 1),
+            GROUPS.inferences: (0.05, 0.3, 2),
             "spark-stream": (2.4, 0.3, 3),
         }
         return found + [Series({"question": "behind", "consumergroup": group}, wave(*shape)) for group, shape in lags.items()]

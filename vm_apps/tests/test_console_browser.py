@@ -101,6 +101,7 @@ def test_it_shows_what_happens_and_asks_nobody_else(browser: Any, console: Runni
     stored = pipeline.stored()[101]["stored"]
     text = page.locator("#producers tbody tr").first.locator("[data-column=stored]").inner_text()
     assert stored - 120 <= int(text.replace(",", "")) <= stored
+    page.locator("[data-stage=inference] .big", has_text=re.compile(r"\d")).wait_for()
     assert re.fullmatch(r"\d+", page.locator("[data-stage=inference] .big").inner_text())
     assert page.locator(".uplot canvas").count() == 3
     page.locator("#alerts li p", has_text="<script>").wait_for()

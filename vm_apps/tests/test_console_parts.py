@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from default_names import GROUPS, MODEL
 from PIL import Image as PillowImage
 from quartet.console import questions, snapshot
 from quartet.console.hub import MOST_PAGES, QUEUE_EVENTS, Closed, Full, Hub, encode_event
@@ -25,11 +26,8 @@ from quartet.console.web import STATIC
 from quartet.contracts.causes import ContractError
 from quartet.contracts.inference import Inference
 from quartet.runtime.errors import Unavailable
-from quartet.runtime.settings import Groups
 from running_console import TOPICS
-from simulated_pipeline import GROUPS, MODEL, SimulatedPipeline, gradient
-
-READERS = Groups(**GROUPS)
+from simulated_pipeline import SimulatedPipeline, gradient
 
 
 def inference(sequence: int, *, wrong: bool = False, truth: str | None = "cat") -> Inference:
@@ -190,7 +188,7 @@ def read(pipeline: SimulatedPipeline, now: float, *names: str) -> Readings:
 
 
 def test_tiles_of_a_healthy_pipeline() -> None:
-    found = snapshot.tiles(read(SimulatedPipeline(), 50.0), READERS, 51.0)
+    found = snapshot.tiles(read(SimulatedPipeline(), 50.0), GROUPS, 51.0)
     stages = {row["stage"]: row for row in found["stages"]["rows"]}
     assert stages["producer"]["rate"] == pytest.approx(40, rel=0.05)
     assert (stages["database"]["behind"], stages["database"]["unread"]) == (0.04, 7)
@@ -206,7 +204,7 @@ def test_tiles_of_a_healthy_pipeline() -> None:
 def test_what_is_unknown_is_none_and_says_why() -> None:
     readings = read(SimulatedPipeline(), 50.0, "stored", "tail")
     readings.fail("metrics", "prometheus: does not answer")
-    found = snapshot.tiles(readings, READERS, 51.0)
+    found = snapshot.tiles(readings, GROUPS, 51.0)
     stages = {row["stage"]: row for row in found["stages"]["rows"]}
     assert (
         stages["inference"] | {"rate": 12.5, "at": 50.0, "why": None, "behind": None, "unread": None, "units": None} == stages["inference"]
@@ -214,7 +212,7 @@ def test_what_is_unknown_is_none_and_says_why() -> None:
     assert (stages["producer"]["rate"], stages["producer"]["why"]) == (None, "prometheus: does not answer")
     assert found["units"]["rows"] is None
     assert [found["producers"]["rows"][0][name] for name in ("sent", "stored", "wrong_stream", "share")] == [None, 2000, None, None]
-    stale = snapshot.tiles(read(SimulatedPipeline(), 50.0), READERS, 70.0)
+    stale = snapshot.tiles(read(SimulatedPipeline(), 50.0), GROUPS, 70.0)
     assert {row["sent"] for row in stale["producers"]["rows"]} == {None}
     assert json.dumps(stale, allow_nan=False)
 
@@ -225,13 +223,13 @@ def test_alerts_come_in_order_and_the_dead_mans_switch_is_none() -> None:
         {"labels": {"alertname": name, "severity": severity, "host": "vm4"}, "state": state, "annotations": {"action": "do it"}}
         for name, severity, state in (("C", "critical", "pending"), ("B", "warning", "firing"), ("A", "critical", "firing"))
     ]
-    rows = snapshot.tiles(read(pipeline, 50.0), READERS, 51.0)["alerts"]["rows"]
+    rows = snapshot.tiles(read(pipeline, 50.0), GROUPS, 51.0)["alerts"]["rows"]
     assert [(row["name"], row["about"], row["action"]) for row in rows] == [(name, "host vm4", "do it") for name in "ABC"]
 
 
 def test_a_chart_has_a_gap_where_nothing_is_known() -> None:
     end = 10_000
-    found = questions.chart_data([Series({"question": "sent"}, {end: 5.00001, end - 10: None})], READERS, end)
+    found = questions.chart_data([Series({"question": "sent"}, {end: 5.00001, end - 10: None})], GROUPS, end)
     sent, *others = found["throughput"]
     assert (found["times"][0], found["times"][-1]) == (end - questions.RANGE_SECONDS, end)
     assert sent["values"][-3:] == [None, None, 5.0]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from bson import Int64
 from computed import computed
+from default_names import MODEL
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import GroupAuthorizationFailedError
 from pymongo.errors import OperationFailure
@@ -23,7 +24,7 @@ from quartet.runtime.errors import QuartetError, Unavailable
 from quartet.runtime.settings import Kafka, MongoDB
 from real_servers import PASSWORD, Broker, broker, database, free_port, mongod_program
 from running_console import COLLECTIONS
-from simulated_pipeline import MODEL, SimulatedPipeline, gradient
+from simulated_pipeline import SimulatedPipeline, gradient
 from tls_server import Authority
 
 RIGHTS = computed("lab", "{'acls': kafka_acls, 'roles': mongodb_roles, 'users': mongodb_users | map(attribute='name')}")["vm1"]

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from computed import computed
+from default_names import COLLECTIONS, GROUPS, MODEL, TOPICS
 from kafka import TopicPartition
 from kafka import errors as kafka_errors
 from kafka.structs import OffsetAndMetadata
@@ -21,21 +22,11 @@ from prometheus_client import CollectorRegistry
 from quartet.exporter.app import Exporter
 from quartet.kafka import client as kafka_client
 from quartet.runtime.scrape import scrape
-from quartet.runtime.settings import Collections, ExporterSettings, Groups, Kafka, MetricsTls, MongoDB, Topics
+from quartet.runtime.settings import ExporterSettings, Kafka, MetricsTls, MongoDB
 from real_servers import PASSWORD, Broker, Database, broker, database, free_port, mongod_program
 from tls_server import Authority
 
 INVENTORY = computed("lab", "{'acls': kafka_acls, 'roles': mongodb_roles}")["vm1"]
-MODEL = "63d52f7df596"
-GROUPS = Groups(images="db-consumer-images", inferences="db-consumer-inferences", inference=f"inference-{MODEL}")
-COLLECTIONS = Collections(
-    image_database="kafka_db",
-    image_collection="image",
-    results_database="team5_vm3_db",
-    inference_collection="images",
-    batch_collection="incorrect_inference_results",
-    stream_collection="incorrect_inference_stream_results",
-)
 
 
 @dataclass
@@ -61,7 +52,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         options = ExporterSettings(
             kafka=Kafka(bootstrap_servers=kafka.settings.bootstrap_servers, user="exporter", ca_file=kafka.settings.ca_file),
             mongodb=MongoDB(hosts=[mongodb.address], user="exporter", ca_file=str(authority.file)),
-            topics=Topics(images="images", inferences="inferences", dead_letters="dead-letters"),
+            topics=TOPICS,
             collections=COLLECTIONS,
             groups=GROUPS,
             model=MODEL,
